@@ -1,0 +1,46 @@
+//! Every limit of Staffetta, with its unit and its reason, in one place.
+
+/// Digits before the point of any number read: 10^11 is the authority's bound for an amount (PROVIDERS.md 3), the
+/// rest is room for a sum of many before it is refused by name instead of by syntax.
+pub const MAX_DIGITS: u32 = 18;
+/// Digits after the point of any number read: prices have at most 8 (OAS); more is refused by the check of its field.
+pub const MAX_PLACES: u32 = 12;
+/// An amount must be below this many euro (AdE form: 11 whole digits).
+pub const MAX_AMOUNT: i128 = 100_000_000_000;
+/// Lines of one document. No source gives a limit; the authority's form was never seen with more than a few dozen.
+pub const MAX_ITEMS: usize = 1_000;
+/// Characters of a line's description (OAS).
+pub const MAX_DESCRIPTION: usize = 1_000;
+/// Characters of an idempotency key (CONTRACT.md 2).
+pub const MAX_KEY: usize = 128;
+/// Characters of an account's name.
+pub const MAX_ACCOUNT: usize = 64;
+/// Characters of a fiscal id: a VAT number has 11, a tax code 16; the rest is room for a provider's test ids.
+pub const MAX_FISCAL_ID: usize = 64;
+/// Characters of an id given by a provider.
+pub const MAX_REMOTE_ID: usize = 256;
+/// Characters of any other text of a document (invoice number, e-mail address, tag, note number, SKU, item code).
+pub const MAX_TEXT: usize = 256;
+/// Tags of a receipt (OAS: 10, one of them is ours).
+pub const MAX_TAGS: usize = 10;
+/// Characters of `linked_receipt` (OAS).
+pub const MAX_LINKED_RECEIPT: usize = 50;
+/// Bytes of one input line (CONTRACT.md 5): a document with 1,000 long lines fits, a runaway file does not fill memory.
+pub const MAX_LINE: usize = 1024 * 1024;
+/// Bytes of one journal record's payload: an input line and what is computed from it.
+pub const MAX_RECORD: usize = 4 * 1024 * 1024;
+/// Bytes after which a segment is sealed: small enough to copy and archive, large enough that a million documents
+/// make some dozens of files.
+pub const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
+/// Documents that may be waiting at once. Not a technical bound: more is a shop that has not sent for a year.
+pub const MAX_QUEUED: u64 = 10_000_000;
+/// Bytes of a provider's answer that are read. A page of 100 receipts with hundreds of lines each fits.
+pub const MAX_ANSWER: usize = 16 * 1024 * 1024;
+/// Bytes of disk kept aside so that answers to documents already on the wire can be journaled when the disk is full.
+pub const RESERVE_BYTES: u64 = 1024 * 1024;
+/// Transactions that wait for one commit group; beyond it producers wait their turn.
+pub const MAX_GROUP: usize = 1_024;
+/// Bytes of one commit group: bounds the memory and the time of one flush.
+pub const MAX_GROUP_BYTES: usize = 8 * 1024 * 1024;
+/// Characters of a person's reason or a provider's message that are kept.
+pub const MAX_REASON: usize = 2_000;

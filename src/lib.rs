@@ -1,0 +1,5 @@
+//! Staffetta.
+#![forbid(unsafe_code)]
+pub mod clock;
+pub mod domain;
+pub mod provider;
