@@ -1,3 +1,7 @@
 //! One binary for all integration tests; each file is named for what it proves.
 
+mod dispatch;
 mod intake;
+mod simulation;
+mod support;
+mod totals;
