@@ -1,1 +1,4 @@
 //! One binary for all integration tests; each file is named for what it proves.
+
+mod journal;
+mod papers;
