@@ -46,7 +46,7 @@
 //! - [`cli`]: the command.
 #![forbid(unsafe_code)]
 
-// pub mod cli;
+pub mod cli;
 pub mod clock;
 pub mod dispatcher;
 pub mod domain;
@@ -54,7 +54,7 @@ pub mod error;
 pub mod journal;
 pub mod provider;
 pub mod queue;
-// pub mod sandbox;
+pub mod sandbox;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod view;

@@ -2,6 +2,8 @@
 
 mod dispatch;
 mod intake;
+mod journal;
+mod papers;
 mod simulation;
 mod support;
 mod totals;
