@@ -1,1 +1,3 @@
 //! One binary for all integration tests; each file is named for what it proves.
+
+mod intake;
