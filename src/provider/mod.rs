@@ -1,5 +1,30 @@
 //! What a provider is asked, and what it may answer. Adapters map and classify; they never retry, sleep or store.
 
+pub mod calls;
+mod classify;
+pub mod config;
+mod correction;
+mod decide;
+mod http;
+mod json;
+mod matching;
+mod openapi;
+mod pages;
+#[doc(hidden)]
+pub mod raw;
+mod receipt;
+mod session;
+mod smart_receipt;
+mod stamp;
+mod stamp_files;
+mod verdict;
+mod wall;
+
+pub use calls::{CallError, Calls};
+pub use config::{AccountConfig, ConfigError, Endpoint, connect, connect_adapter};
+pub use correction::UNNAMED_VOID;
+pub use smart_receipt::BARE_BAD_REQUEST;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -82,3 +107,6 @@ pub trait Provider: Send + Sync + 'static {
     /// Renews whatever the provider needs renewed early (a token); called now and then.
     async fn keep_fresh(&self) {}
 }
+
+/// Everything that can be asked of an account's provider: the documents and the calls beside them.
+pub trait Adapter: Provider + Calls {}
