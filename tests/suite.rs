@@ -4,6 +4,7 @@ mod dispatch;
 mod intake;
 mod journal;
 mod papers;
+mod sandbox;
 mod simulation;
 mod support;
 mod totals;
