@@ -1,1 +1,2 @@
 //! One binary for all integration tests; each file is named for what it proves.
+mod cli;

@@ -12,13 +12,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use serde::Serialize;
-use staffetta::domain::check::Violation;
-use staffetta::domain::document::NewDocument;
-use staffetta::domain::limits::{MAX_GROUP, MAX_LINE};
-use staffetta::domain::line;
-use staffetta::error::{Error, Rejection};
-use staffetta::queue::Queue;
-use staffetta::view::Ticket;
+use crate::domain::check::Violation;
+use crate::domain::document::NewDocument;
+use crate::domain::limits::{MAX_GROUP, MAX_LINE};
+use crate::domain::line;
+use crate::error::{Error, Rejection};
+use crate::queue::Queue;
+use crate::view::Ticket;
 
 use super::lines::{Content, Lines};
 use super::output::{Output, plain};
@@ -57,7 +57,7 @@ struct Batch {
 struct Taken<'a> {
     key: &'a str,
     id: &'a str,
-    state: staffetta::domain::state::State,
+    state: crate::domain::state::State,
     duplicate: bool,
     line: u64,
     #[serde(skip_serializing_if = "Option::is_none")]

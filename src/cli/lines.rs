@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use staffetta::domain::limits::MAX_LINE;
+use crate::domain::limits::MAX_LINE;
 
 /// Bytes asked for at once.
 const CHUNK: usize = 256 * 1024;

@@ -59,12 +59,12 @@ fn run(cli: &Cli, out: &mut Output) -> Result<Exit, Trouble> {
     }
 }
 
-fn open(_config: &config::Config) -> Result<staffetta::queue::Queue, Trouble> {
-    Ok(staffetta::queue::Queue)
+fn open(_config: &config::Config) -> Result<crate::queue::Queue, Trouble> {
+    Ok(crate::queue::Queue)
 }
 
 /// An error of the library, as a command ends with it.
-fn trouble_of(error: staffetta::error::Error) -> Trouble {
+fn trouble_of(error: crate::error::Error) -> Trouble {
     Trouble::new("journal", error.to_string())
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
-use staffetta::domain::calendar::{from_rome, rome};
+use crate::domain::calendar::{from_rome, rome};
 
 use super::duration;
 

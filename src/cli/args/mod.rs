@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use staffetta::domain::document::Kind;
-use staffetta::domain::id::{AccountName, FiscalId, RemoteId};
-use staffetta::domain::state::State;
+use crate::domain::document::Kind;
+use crate::domain::id::{AccountName, FiscalId, RemoteId};
+use crate::domain::state::State;
 
 use super::when::{Moment, Until};
 use super::{duration, when};

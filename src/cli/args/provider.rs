@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use chrono::NaiveDate;
 use clap::{Args, Subcommand, ValueEnum};
-use staffetta::domain::id::{AccountName, FiscalId};
+use crate::domain::id::{AccountName, FiscalId};
 
 /// `fetch`.
 #[derive(Debug, Args)]

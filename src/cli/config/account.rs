@@ -4,9 +4,9 @@ use std::ops::Range;
 use std::path::Path;
 
 use chrono::NaiveDate;
-use staffetta::domain::account::{Account, ProviderKind};
-use staffetta::domain::calendar::Window;
-use staffetta::domain::id::{AccountName, FiscalId};
+use crate::domain::account::{Account, ProviderKind};
+use crate::domain::calendar::Window;
+use crate::domain::id::{AccountName, FiscalId};
 use toml::Spanned;
 
 use super::meaning::window;

@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use staffetta::domain::calendar::Window;
-use staffetta::domain::retry::Backoff;
+use crate::domain::calendar::Window;
+use crate::domain::retry::Backoff;
 use toml::Spanned;
 
 use super::account::{AccountReader, ConfiguredAccount};

@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 
-use staffetta::domain::account::ProviderKind;
-use staffetta::domain::calendar::Window;
+use crate::domain::account::ProviderKind;
+use crate::domain::calendar::Window;
 
 use super::*;
 
