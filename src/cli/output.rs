@@ -11,7 +11,7 @@ use super::trouble::Trouble;
 
 /// Where results go.
 pub struct Output {
-    to: Box<dyn Write>,
+    to: Box<dyn Write + Send>,
     json: bool,
     closed: bool,
 }
@@ -19,7 +19,7 @@ pub struct Output {
 impl Output {
     /// Standard output.
     pub fn stdout(json: bool) -> Output {
-        Output { to: Box::new(BufWriter::new(io::stdout().lock())), json, closed: false }
+        Output { to: Box::new(BufWriter::new(io::stdout())), json, closed: false }
     }
 
     /// Whether results are JSON lines.

@@ -5,7 +5,7 @@ use crate::domain::calendar::rome;
 
 /// Italian date and time, to the second.
 pub fn time(at: DateTime<Utc>) -> String {
-    rome(at).format("%Y-%m-%d %H:%M:%S").to_string()
+    rome(at).format("%d/%m/%Y %H:%M:%S").to_string()
 }
 
 /// [`time`], or nothing.

@@ -13,7 +13,7 @@ use crate::domain::state::State;
 use super::when::{Moment, Until};
 use super::{duration, when};
 
-pub use provider::{Company, CompanyCommand, CompanySettings, Fetch, Receipts, What};
+pub use provider::{Company, CompanyCommand, CompanySettings, Fetch, Receipts};
 
 /// The whole command line.
 #[derive(Debug, Parser)]

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use chrono::NaiveDate;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use crate::domain::id::{AccountName, FiscalId};
+use crate::provider;
 
 /// `fetch`.
 #[derive(Debug, Args)]
@@ -12,28 +13,11 @@ pub struct Fetch {
     /// The document's key
     pub key: String,
     /// What to ask for
-    #[arg(value_enum)]
-    pub what: What,
-    /// Write it to this file instead of standard output; never overwrites
+    #[arg(value_parser = what, value_name = "pdf|note-pdf|customer|status|crf0|details")]
+    pub what: provider::Fetch,
+    /// Write it to this file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-}
-
-/// What a provider can be asked of a document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum What {
-    /// The document as PDF.
-    Pdf,
-    /// Tax-free: the note as PDF.
-    NotePdf,
-    /// Tax-free: the customer's data.
-    Customer,
-    /// What the provider says of it now.
-    Status,
-    /// Tax-free: the communication id at OTELLO.
-    Crf0,
-    /// Lines and totals as the authority has them.
-    Details,
 }
 
 /// `company`.
@@ -74,7 +58,7 @@ pub enum CompanyCommand {
         #[command(flatten)]
         settings: CompanySettings,
     },
-    /// Change one
+    /// Change one; the provider's id will do as well as the VAT number
     #[command(after_help = "Example:
   staffetta company update 12345678903 --receipts true --callback receipt=https://till.example.com/hook")]
     Update {
@@ -109,6 +93,9 @@ pub struct CompanySettings {
     /// Where the provider calls back for an event; an empty URL ends it
     #[arg(long, value_name = "EVENT=URL", value_parser = callback)]
     pub callback: Vec<(String, Option<String>)>,
+    /// A file with a JSON object: members of the provider's own that have no option here
+    #[arg(long, value_name = "FILE")]
+    pub body: Option<PathBuf>,
 }
 
 /// `receipts`.
@@ -122,9 +109,9 @@ pub struct Receipts {
     /// Only in these states: new, retry, submitted, ready, failed, voided
     #[arg(long, value_name = "STATUS", value_delimiter = ',')]
     pub status: Vec<String>,
-    /// Only of this type: sale, return, void
-    #[arg(long = "type", value_name = "TYPE")]
-    pub kind: Option<String>,
+    /// Only of these types: sale, return, void
+    #[arg(long = "type", value_name = "TYPE", value_delimiter = ',')]
+    pub kind: Vec<String>,
     /// Only with this number of the authority
     #[arg(long, value_name = "NUMBER")]
     pub document_number: Option<String>,
@@ -151,7 +138,10 @@ pub struct Receipts {
     pub parent: Option<String>,
     /// At most so many
     #[arg(long, value_name = "N")]
-    pub limit: Option<usize>,
+    pub limit: Option<u64>,
+    /// Leave out so many first
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub skip: u64,
 }
 
 fn callback(text: &str) -> Result<(String, Option<String>), String> {
@@ -159,4 +149,11 @@ fn callback(text: &str) -> Result<(String, Option<String>), String> {
         Some((event, url)) if !event.is_empty() => Ok((event.to_owned(), (!url.is_empty()).then(|| url.to_owned()))),
         _ => Err("write EVENT=URL, e.g. receipt=https://till.example.com/hook".to_owned()),
     }
+}
+
+fn what(text: &str) -> Result<provider::Fetch, String> {
+    let all = provider::Fetch::ALL;
+    all.into_iter().find(|what| what.name() == text).ok_or_else(|| {
+        format!("ask for one of {}", all.map(provider::Fetch::name).join(", "))
+    })
 }
