@@ -1,5 +1,30 @@
 //! What a provider is asked, and what it may answer. Adapters map and classify; they never retry, sleep or store.
 
+pub mod calls;
+mod classify;
+pub mod config;
+mod correction;
+mod decide;
+mod http;
+mod json;
+mod matching;
+mod openapi;
+mod pages;
+#[doc(hidden)]
+pub mod raw;
+mod receipt;
+mod session;
+mod smart_receipt;
+mod stamp;
+mod stamp_files;
+mod verdict;
+mod wall;
+
+pub use calls::{CallError, Calls};
+pub use config::{AccountConfig, ConfigError, Endpoint, connect, connect_adapter};
+pub use correction::UNNAMED_VOID;
+pub use smart_receipt::BARE_BAD_REQUEST;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -39,6 +64,9 @@ pub struct Lost {
     pub clock_skew_ms: i64,
     /// How long after the attempt the provider may still have been committing it.
     pub settle: Duration,
+    /// Stamp: whether another note number or cancel of the same invoice was ever sent. Its PDF does not show which note
+    /// it is (PROVIDERS.md 4.3), so it only proves ours when there is no other.
+    pub other_notes: bool,
 }
 
 /// A document that the provider has.
@@ -82,3 +110,6 @@ pub trait Provider: Send + Sync + 'static {
     /// Renews whatever the provider needs renewed early (a token); called now and then.
     async fn keep_fresh(&self) {}
 }
+
+/// Everything that can be asked of an account's provider: the documents and the calls beside them.
+pub trait Adapter: Provider + Calls {}
