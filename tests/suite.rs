@@ -2,3 +2,5 @@
 
 mod cli;
 mod intake;
+mod journal;
+mod papers;
