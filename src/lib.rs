@@ -54,7 +54,7 @@ pub mod error;
 pub mod journal;
 pub mod provider;
 pub mod queue;
-pub mod sandbox;
+pub mod sandbox {}
 pub mod view;
 
 pub use dispatcher::{Dispatcher, Managed, Settings};

@@ -11,7 +11,8 @@ use super::output::{Output, plain, table};
 use super::trouble::Trouble;
 use super::{Exit, args, connect, show, trouble_of};
 use crate::domain::id::AccountName;
-use crate::provider::{CallError, Fetched, ReceiptFilter};
+use crate::provider::CallError;
+use crate::provider::calls::{Fetched, ReceiptFilter};
 
 /// `fetch KEY WHAT`.
 ///

@@ -13,7 +13,8 @@ use crate::dispatcher::{Managed, Settings, Unreachable};
 use crate::domain::id::AccountName;
 use crate::domain::outcome::HoldReason;
 use crate::domain::retry::Backoff;
-use crate::provider::{self, AccountConfig, Adapter, CreatedOn, Provider, StampPaths};
+use crate::provider::config::{CreatedOn, StampPaths};
+use crate::provider::{self, AccountConfig, Adapter, Provider};
 use crate::queue::{Options, Queue};
 
 /// The clock of the program.

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
-use tokio::runtime::{Builder, Runtime};
 
 use super::config::Config;
 use super::output::{Output, plain, table};
@@ -12,7 +11,7 @@ use super::people::count;
 use super::progress::Progress;
 use super::signals::Signals;
 use super::trouble::Trouble;
-use super::{Exit, args, connect, trouble_of};
+use super::{Exit, args, connect, runtime, trouble_of};
 use crate::clock::Clock;
 use crate::dispatcher::Dispatcher;
 use crate::domain::document::Kind;
@@ -105,14 +104,6 @@ pub fn drain(args: &args::Drain, config: &Config, out: &mut Output) -> Result<Ex
     closed?;
     print(&report, out)?;
     Ok(if report.left.is_empty() { Exit::DONE } else { Exit::LEFT })
-}
-
-fn runtime() -> Result<Runtime, Trouble> {
-    Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Trouble::new("dispatcher", format!("no runtime can be made: {error}")))
 }
 
 /// Lets the dispatcher finish what is on the wire; a second signal stops it at once.

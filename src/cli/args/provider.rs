@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use chrono::NaiveDate;
 use clap::{Args, Subcommand};
 use crate::domain::id::{AccountName, FiscalId};
-use crate::provider;
+use crate::provider::calls;
 
 /// `fetch`.
 #[derive(Debug, Args)]
@@ -14,7 +14,7 @@ pub struct Fetch {
     pub key: String,
     /// What to ask for
     #[arg(value_parser = what, value_name = "pdf|note-pdf|customer|status|crf0|details")]
-    pub what: provider::Fetch,
+    pub what: calls::Fetch,
     /// Write it to this file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -151,9 +151,9 @@ fn callback(text: &str) -> Result<(String, Option<String>), String> {
     }
 }
 
-fn what(text: &str) -> Result<provider::Fetch, String> {
-    let all = provider::Fetch::ALL;
+fn what(text: &str) -> Result<calls::Fetch, String> {
+    let all = calls::Fetch::ALL;
     all.into_iter().find(|what| what.name() == text).ok_or_else(|| {
-        format!("ask for one of {}", all.map(provider::Fetch::name).join(", "))
+        format!("ask for one of {}", all.map(calls::Fetch::name).join(", "))
     })
 }
