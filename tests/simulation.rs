@@ -17,7 +17,7 @@ use staffetta::view::{ListFilter, Summary};
 use crate::support::shop::{accounts, memory_queue};
 
 const SEEDS: u64 = 50;
-const TICK: TimeDelta = TimeDelta::minutes(10);
+const TICK: TimeDelta = TimeDelta::minutes(20);
 
 /// A winter week, and the weeks of both changes of the clocks.
 const STARTS: [&str; 3] = ["2026-01-12T06:00:00Z", "2026-03-24T06:00:00Z", "2026-10-20T06:00:00Z"];
@@ -67,7 +67,7 @@ impl Shop {
             .iter()
             .map(|(account, authority)| Managed::new(account.clone(), Arc::new(authority.clone())))
             .collect();
-        let settings = Settings { longest_sleep: Duration::from_secs(300), ..Settings::default() };
+        let settings = Settings { longest_sleep: Duration::from_secs(3600), ..Settings::default() };
         self.dispatcher = Some(Dispatcher::start_with(&self.queue, managed, settings).unwrap());
     }
 
@@ -201,7 +201,7 @@ async fn week(seed: u64) {
         if shop.random.per_mille(15) {
             shop.crash().await;
         }
-        let jitter = TimeDelta::seconds(shop.random.below(600) as i64 - 300);
+        let jitter = TimeDelta::seconds(shop.random.below(1200) as i64 - 600);
         tokio::time::sleep((TICK + jitter).to_std().unwrap()).await;
     }
     shop.end_of_trouble();

@@ -33,6 +33,8 @@ pub(super) enum Stop {
     Now,
 }
 
+/// The longest that a lane is left alone.
+const LONGEST_REST: Duration = Duration::from_secs(60);
 /// Equal permanent refusals in a row after which a VAT number is held (PROVIDERS.md 5).
 const REFUSALS_IN_A_ROW: usize = 3;
 
@@ -114,8 +116,8 @@ pub(super) struct Done {
     pub(super) hold: Option<(Option<FiscalId>, HoldAnswer)>,
     /// A permanent refusal, for the count of equal ones in a row; `Some(None)` is a success.
     pub(super) refusal: Option<(Option<FiscalId>, Option<String>)>,
-    /// Documents that are not looked at again before this moment, because nothing could be done about them now.
-    pub(super) rest: Vec<(DocId, Duration)>,
+    /// The lane on which nothing can be sent now, because of a document's parent or sibling.
+    pub(super) rests: Option<Lane>,
     pub(super) error: Option<Error>,
     /// The task did not come to an end by itself.
     pub(super) broken: bool,
@@ -130,11 +132,17 @@ impl Done {
             backed_off: None,
             hold: None,
             refusal: None,
-            rest: Vec::new(),
+            rests: None,
             error: None,
             broken: false,
         }
     }
+}
+
+/// How long a lane is left alone.
+pub(super) struct Rest {
+    pub(super) until: Duration,
+    times: u32,
 }
 
 /// What a task is about.
@@ -163,8 +171,8 @@ pub(super) struct Engine {
     pub(super) busy: HashMap<Lane, DocId>,
     /// Documents under way.
     pub(super) under_way: HashSet<DocId>,
-    /// Documents that nothing can be done about before a moment.
-    pub(super) resting: HashMap<DocId, Duration>,
+    /// Lanes on which nothing can be sent before something else has happened; looked at again now and then all the same.
+    pub(super) resting: HashMap<Lane, Rest>,
     tasks: JoinSet<Done>,
     /// What each task is about.
     work: HashMap<tokio::task::Id, Work>,
@@ -301,7 +309,6 @@ impl Engine {
         let now = self.shared.now();
         let longest = self.shared.settings.longest_sleep;
         let ticks = self.shared.ticks();
-        self.resting.retain(|_, until| *until > ticks);
         let gathered = match self.gather(now, ticks) {
             Ok(gathered) => gathered,
             Err(error) => {
@@ -365,7 +372,12 @@ impl Engine {
         let now = self.shared.ticks();
         let settings = Arc::clone(&self.shared.settings);
         self.under_way.retain(|id| !work.ids.contains(id));
-        self.resting.extend(done.rest);
+        self.wake_lanes(&work.ids);
+        if let Some(lane) = done.rests {
+            let rest = self.resting.entry(lane).or_insert(Rest { until: now, times: 0 });
+            rest.until = now + LONGEST_REST.min(Duration::from_secs(1 << rest.times.min(10)));
+            rest.times += 1;
+        }
         if let Some(lane) = done.frees {
             self.busy.remove(&lane);
         }
@@ -417,6 +429,22 @@ impl Engine {
             && let Err(error) = self.find_open_calls()
         {
             self.trouble(&error);
+        }
+    }
+
+    /// Something happened to these documents: what waited for it, on their own lanes or on those of their children, is
+    /// looked at again.
+    fn wake_lanes(&mut self, ids: &[DocId]) {
+        if self.resting.is_empty() {
+            return;
+        }
+        for id in ids {
+            self.resting.remove(&Lane::Parent(*id));
+            if let Ok(Some(progress)) = self.shared.queue.journal().progress(*id)
+                && let Some(lane) = Lane::of(&progress)
+            {
+                self.resting.remove(&lane);
+            }
         }
     }
 

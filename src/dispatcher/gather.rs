@@ -59,7 +59,8 @@ impl Engine {
             desks: Default::default(),
             busy: self.busy.keys().cloned().collect(),
         };
-        let mut wake: Option<Duration> = self.resting.values().min().map(|until| until.saturating_sub(ticks));
+        let rests = self.resting.values().filter(|rest| rest.until > ticks);
+        let mut wake: Option<Duration> = rests.map(|rest| rest.until - ticks).min();
         for (name, office) in &self.offices {
             let held = holds.iter().any(|hold| hold.account == *name && hold.fiscal_id.is_none());
             if !held && office.provider.is_some() {
@@ -72,9 +73,14 @@ impl Engine {
         let mut gathered = Gathered { board, candidates: Vec::new(), decided: Vec::new(), wake };
         let mut seen = HashSet::new();
         self.deadlines(now, &mut gathered)?;
-        self.due(now, &holds, &mut gathered, &mut seen)?;
-        self.ready(now, &holds, &mut gathered, &mut seen)?;
+        self.due((now, ticks), &holds, &mut gathered, &mut seen)?;
+        self.ready((now, ticks), &holds, &mut gathered, &mut seen)?;
         Ok(gathered)
+    }
+
+    /// Whether nothing can be sent on the candidate's lane at the moment.
+    fn rests(&self, candidate: &Candidate, ticks: Duration) -> bool {
+        candidate.step == Step::Submit && self.resting.get(&candidate.lane).is_some_and(|rest| rest.until > ticks)
     }
 
     fn under_way_requests(&self) -> usize {
@@ -126,7 +132,7 @@ impl Engine {
     /// What a timer makes due: look-ups, questions about verdicts, documents after a backoff.
     fn due(
         &mut self,
-        now: DateTime<Utc>,
+        (now, ticks): (DateTime<Utc>, Duration),
         holds: &[Hold],
         gathered: &mut Gathered,
         seen: &mut HashSet<DocId>,
@@ -142,7 +148,7 @@ impl Engine {
             after = Some(last);
             for (_, id) in page {
                 looked_at += 1;
-                if self.under_way.contains(&id) || self.resting.contains_key(&id) {
+                if self.under_way.contains(&id) {
                     continue;
                 }
                 let Some(progress) = journal.progress(id)? else { continue };
@@ -168,11 +174,11 @@ impl Engine {
         let back = self.offices.values().filter(|office| !office.gate.is_down()).flat_map(|office| office.gate.backed_off.iter());
         ids.extend(back.copied());
         for id in ids {
-            if self.under_way.contains(&id) || self.resting.contains_key(&id) || !seen.insert(id) {
+            if self.under_way.contains(&id) || !seen.insert(id) {
                 continue;
             }
             let Some(progress) = journal.progress(id)?.filter(|progress| !is_held(holds, progress)) else { continue };
-            if let Some(candidate) = candidate(&progress) {
+            if let Some(candidate) = candidate(&progress).filter(|candidate| !self.rests(candidate, ticks)) {
                 gathered.candidates.push(candidate);
             }
         }
@@ -182,7 +188,7 @@ impl Engine {
     /// Documents that wait for nothing, oldest first, from each group that may be served.
     fn ready(
         &mut self,
-        now: DateTime<Utc>,
+        (now, ticks): (DateTime<Utc>, Duration),
         holds: &[Hold],
         gathered: &mut Gathered,
         seen: &mut HashSet<DocId>,
@@ -210,10 +216,13 @@ impl Engine {
                 after = Some(*last);
                 for id in page {
                     looked_at += 1;
-                    if self.under_way.contains(&id) || self.resting.contains_key(&id) || !seen.insert(id) {
+                    if self.under_way.contains(&id) || !seen.insert(id) {
                         continue;
                     }
                     let Some(candidate) = journal.progress(id)?.as_ref().and_then(candidate) else { continue };
+                    if self.rests(&candidate, ticks) {
+                        continue;
+                    }
                     if lanes.insert(candidate.lane.clone()) {
                         found += 1;
                         gathered.candidates.push(candidate);

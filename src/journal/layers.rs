@@ -60,6 +60,12 @@ impl Layers {
     pub fn publish(&self, changes: Changes, reached: Reached, may_flush: bool) -> Result<()> {
         let mut top = self.top.write().unwrap_or_else(PoisonError::into_inner);
         for (key, value) in changes {
+            // What no layer below knows is simply gone: a mark for it would be stepped over by every scan, and a queue
+            // puts in and takes out at the same place all day.
+            if value.is_none() && !self.is_below(top.frozen.as_deref(), &key)? {
+                top.recent.remove(&key);
+                continue;
+            }
             top.recent_bytes += key.len() + value.as_ref().map_or(0, Vec::len) + 64;
             top.recent.insert(key, value);
         }
@@ -70,6 +76,15 @@ impl Layers {
             return self.failure();
         }
         self.freeze(reached, large >= BEHIND)
+    }
+
+    /// Whether a layer under `recent` may have a value for this key.
+    fn is_below(&self, frozen: Option<&Changes>, key: &[u8]) -> Result<bool> {
+        match frozen.and_then(|frozen| frozen.get(key)) {
+            Some(Some(_)) => Ok(true),
+            // Gone in `frozen`, but perhaps not yet in the store.
+            Some(None) | None => Ok(self.with_store(|store| store.get(key))?.is_some()),
+        }
     }
 
     fn failure(&self) -> Result<()> {
