@@ -1,3 +1,16 @@
 //! Intake refuses what will not be accepted, by name, and takes the rest.
 
+use proptest::prelude::ProptestConfig;
+use proptest::test_runner::FileFailurePersistence;
+
+mod calendar;
+mod content;
+mod line;
+mod rules;
 mod vectors;
+
+/// So many cases; what once failed is kept beside the test's file and tried first for ever.
+pub fn cases(cases: u32) -> ProptestConfig {
+    let failure_persistence = Some(Box::new(FileFailurePersistence::WithSource("regressions")) as _);
+    ProptestConfig { cases, failure_persistence, ..ProptestConfig::default() }
+}
