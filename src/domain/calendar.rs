@@ -61,10 +61,8 @@ fn end_of_month(date: NaiveDate, months: u32) -> NaiveDate {
 pub fn void_deadline(submitted: DateTime<Utc>, margin: Duration, blackout: Window) -> DateTime<Utc> {
     let left = TimeDelta::from_std(VOID_PERIOD.saturating_sub(margin)).unwrap_or_default();
     let deadline = submitted.checked_add_signed(left).unwrap_or(submitted);
-    match blackout.start_of(deadline) {
-        Some(start) => start - TimeDelta::minutes(1),
-        None => deadline,
-    }
+    let before = blackout.start_of(deadline).and_then(|start| start.checked_sub_signed(TimeDelta::minutes(1)));
+    before.unwrap_or(deadline)
 }
 
 /// How long after its submission a sale may be voided at Openapi (S1).
