@@ -9,8 +9,10 @@ mod line;
 mod rules;
 mod vectors;
 
-/// So many cases; what once failed is kept beside the test's file and tried first for ever.
+/// So many cases, or what `PROPTEST_CASES` says; what once failed is kept beside the test's file and tried first for ever.
 pub fn cases(cases: u32) -> ProptestConfig {
+    let default = ProptestConfig::default(); // has read the variable
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { default.cases } else { cases };
     let failure_persistence = Some(Box::new(FileFailurePersistence::WithSource("regressions")) as _);
-    ProptestConfig { cases, failure_persistence, ..ProptestConfig::default() }
+    ProptestConfig { cases, failure_persistence, ..default }
 }
