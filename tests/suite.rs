@@ -2,3 +2,5 @@
 
 mod journal;
 mod papers;
+mod power_cut;
+mod sim;
