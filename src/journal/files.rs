@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// A file system. Every method is one operation that may fail or be cut short by a crash.
 pub trait Files: Send + Sync + 'static {
-    /// Makes a folder for this user alone (0700), and those above it. One that exists is left as it is, unless it is
+    /// Makes a folder for this user alone (0700), and those above it, durably. One that exists is left as it is, unless it is
     /// empty: then it becomes this user's alone.
     fn create_dir(&self, dir: &Path) -> io::Result<()>;
     /// The names in a folder, in any order.
@@ -93,17 +93,24 @@ pub struct RealFiles;
 
 impl Files for RealFiles {
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        if dir.is_dir() {
+            return if fs::read_dir(dir)?.next().is_none() { make_private(dir) } else { Ok(()) };
+        }
+        let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
+        if let Some(parent) = parent
+            && !parent.exists()
+        {
+            self.create_dir(parent)?;
+        }
         let mut builder = fs::DirBuilder::new();
-        builder.recursive(true);
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        let fresh = !dir.exists() || fs::read_dir(dir)?.next().is_none();
         builder.create(dir)?;
-        #[cfg(unix)]
-        if fresh {
-            fs::set_permissions(dir, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+        match self.sync_dir(parent.unwrap_or(Path::new("."))) {
+            // A folder that may be written in but not listed cannot be synced either.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            synced => synced,
         }
-        Ok(())
     }
 
     fn names(&self, dir: &Path) -> io::Result<Vec<String>> {
@@ -153,6 +160,14 @@ impl Files for RealFiles {
         let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
         Some(text.trim().to_owned()).filter(|id| !id.is_empty())
     }
+}
+
+fn make_private(dir: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    fs::set_permissions(dir, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
+    #[cfg(not(unix))]
+    let _ = dir;
+    Ok(())
 }
 
 /// Options for a file that only this user may read.

@@ -24,6 +24,8 @@ use super::record::{Hash, Position};
 const CACHE: u64 = 16 * 1024 * 1024;
 /// The entry that says how far the index has come; sorts before all others.
 const META: &[u8] = b"!";
+/// Where the entries proper begin.
+pub(crate) const FIRST_ENTRY: &[u8] = b"\"";
 
 /// How far in the journal the index has come: its last record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -187,10 +189,29 @@ impl Store {
 /// Removes the index in `folder`. It is renamed first, so that one half removed is never taken for one.
 pub(crate) fn remove(folder: &Path) -> Result<()> {
     let old = folder.with_extension("old");
-    let problem = |error| JournalError::io("remove", folder, error);
-    for folder in [&old, folder] {
-        if folder == old || fs::rename(folder, &old).map(|()| true).or_else(missing).map_err(problem)? {
-            fs::remove_dir_all(&old).map(|()| true).or_else(missing).map_err(problem)?;
+    remove_folder(&old)?;
+    let renamed = fs::rename(folder, &old).map(|()| true).or_else(missing);
+    renamed.map_err(|error| JournalError::io("remove", folder, error))?;
+    remove_folder(&old)
+}
+
+/// Removes a folder with everything in it, if it is there.
+pub(crate) fn remove_folder(folder: &Path) -> Result<()> {
+    let removed = fs::remove_dir_all(folder).map(|()| true).or_else(missing);
+    removed.map(|_| ()).map_err(|error| JournalError::io("remove", folder, error))
+}
+
+/// Copies a folder with everything in it to one for this user alone.
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
+    let problem = |error| JournalError::io("copy", from, error);
+    make_private(to).map_err(problem)?;
+    for entry in fs::read_dir(from).map_err(problem)? {
+        let entry = entry.map_err(problem)?;
+        let target = to.join(entry.file_name());
+        if entry.file_type().map_err(problem)?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target).map_err(problem)?;
         }
     }
     Ok(())

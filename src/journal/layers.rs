@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::apply::{Changes, Entries, Pair};
 use super::error::{JournalError, Result};
 use super::index::{Reached, Store};
+use super::shared::lock;
 
 /// Entries of `recent` beyond which it is put into the store.
 const FLUSH_ENTRIES: usize = 48 * 1024;
@@ -88,12 +89,12 @@ impl Layers {
     }
 
     fn failure(&self) -> Result<()> {
-        self.work.lock().unwrap_or_else(PoisonError::into_inner).failed.clone().map_or(Ok(()), Err)
+        lock(&self.work).failed.clone().map_or(Ok(()), Err)
     }
 
     /// Hands `recent` to the flusher; when that is busy, later, unless it must be now.
     fn freeze(&self, reached: Reached, now: bool) -> Result<()> {
-        let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut work = lock(&self.work);
         while work.failed.is_none() && (work.busy || work.todo.is_some()) {
             if !now {
                 return Ok(());
@@ -115,7 +116,7 @@ impl Layers {
     /// The flusher's thread: puts frozen layers into the store until told to stop.
     pub fn flush_until_stopped(&self) {
         loop {
-            let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut work = lock(&self.work);
             let reached = loop {
                 if let Some(reached) = work.todo.take() {
                     break reached;
@@ -128,7 +129,7 @@ impl Layers {
             work.busy = true;
             drop(work);
             let result = self.flush_frozen(reached);
-            let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut work = lock(&self.work);
             work.busy = false;
             if let Err(error) = result {
                 tracing::error!(%error, "the index cannot be written; it will be rebuilt when the journal is opened again");
@@ -146,10 +147,17 @@ impl Layers {
         Ok(())
     }
 
+    /// Puts everything into the store here and now, where there is no flusher.
+    pub fn flush_here(&self, reached: Reached) -> Result<()> {
+        self.freeze(reached, true)?;
+        lock(&self.work).todo = None;
+        self.flush_frozen(reached)
+    }
+
     /// Puts everything into the store and waits for it. The flusher must be running.
     pub fn flush(&self, reached: Reached) -> Result<()> {
         self.freeze(reached, true)?;
-        let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut work = lock(&self.work);
         while work.failed.is_none() && (work.busy || work.todo.is_some()) {
             work = self.changed.wait(work).unwrap_or_else(PoisonError::into_inner);
         }
@@ -158,7 +166,7 @@ impl Layers {
 
     /// Ends the flusher's thread once it has done what it has.
     pub fn stop_flusher(&self) {
-        self.work.lock().unwrap_or_else(PoisonError::into_inner).stop = true;
+        lock(&self.work).stop = true;
         self.changed.notify_all();
     }
 

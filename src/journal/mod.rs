@@ -34,9 +34,11 @@ mod reader;
 mod record;
 mod recovery;
 mod reserve;
+mod salvage;
 mod segment;
 mod shared;
 mod transaction;
+mod verify;
 mod view;
 mod writer;
 
@@ -57,12 +59,13 @@ use self::record::Position;
 pub use self::shared::Stats;
 use self::shared::{Shared, Verdict, lock};
 pub use self::transaction::Transaction;
+pub use self::verify::{Damage, Found, Report, read_all, verify};
 pub use self::view::{Filter, Group, Recorded, View};
 use self::writer::Writer;
 use crate::clock::{Clock, SystemClock};
 use crate::domain::event::Entry;
 use crate::domain::id::DocId;
-use crate::domain::limits::SEGMENT_BYTES;
+use crate::domain::limits::{RESERVE_BYTES, SEGMENT_BYTES};
 use crate::domain::state::State;
 
 /// How to open a journal.
@@ -74,6 +77,8 @@ pub struct Options {
     pub files: Arc<dyn Files>,
     /// Bytes after which a segment is sealed and a new one begun.
     pub segment_bytes: u64,
+    /// Bytes of disk kept aside for what becomes of documents already taken when the disk is full.
+    pub reserve_bytes: u64,
     /// Keeps the index in memory: every open reads the whole journal, and memory grows with it. For tests and repairs.
     pub index_in_memory: bool,
 }
@@ -84,6 +89,7 @@ impl Default for Options {
             clock: Arc::new(SystemClock),
             files: Arc::new(RealFiles),
             segment_bytes: SEGMENT_BYTES,
+            reserve_bytes: RESERVE_BYTES,
             index_in_memory: false,
         }
     }

@@ -164,7 +164,10 @@ impl Walk {
 
     /// Goes on at another place.
     pub fn seek(&mut self, offset: u64) {
-        *self = Walk::new(self.file.clone(), self.journal, offset);
+        match usize::try_from(offset.saturating_sub(self.base)) {
+            Ok(next) if offset >= self.base && next <= self.buffer.len() => self.next = next,
+            _ => *self = Walk::new(self.file.clone(), self.journal, offset),
+        }
     }
 
     /// Makes at least `need` bytes from the next record on ready, if the file has them.
@@ -176,12 +179,13 @@ impl Walk {
         self.base += self.next as u64;
         self.next = 0;
         let have = self.buffer.len();
-        self.buffer.resize(need + CHUNK, 0);
-        let wanted = self.buffer.len() - have;
-        let place = self.buffer.get_mut(have..).unwrap_or_default();
-        let there = read_full(&*self.file, place, self.base + have as u64)?;
-        self.buffer.truncate(have + there);
-        self.ended = there < wanted;
+        let begin = self.base + have as u64;
+        let left = self.file.length()?.saturating_sub(begin);
+        let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(need + CHUNK - have);
+        let mut more = vec![0; wanted];
+        let there = read_full(&*self.file, &mut more, begin)?;
+        self.buffer.extend_from_slice(more.get(..there).unwrap_or_default());
+        self.ended = there as u64 == left;
         Ok(())
     }
 
@@ -207,14 +211,17 @@ impl Walk {
         Ok(record::decode(self.journal, bytes).map_or_else(Step::Flaw, Step::Record))
     }
 
-    /// Goes to the next place after this one where a whole record is, if there is one: for what comes after damage.
-    pub fn resync(&mut self) -> std::io::Result<bool> {
-        self.next += 1;
+    /// Goes to the next place after `offset` where a whole record is, if there is one: for what comes after damage.
+    pub fn resync_from(&mut self, offset: u64) -> std::io::Result<bool> {
+        self.seek(offset + 1);
         loop {
             self.fill(record::HEADER + MAX_RECORD)?;
             let rest = self.buffer.get(self.next..).unwrap_or_default();
             let marker = rest.windows(record::MARKER.len()).position(|bytes| bytes == record::MARKER);
-            let Some(skip) = marker else { return Ok(false) };
+            let Some(skip) = marker else {
+                self.next = self.buffer.len();
+                return Ok(false);
+            };
             self.next += skip;
             let rest = self.buffer.get(self.next..).unwrap_or_default();
             match record::decode(self.journal, rest) {

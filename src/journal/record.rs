@@ -179,6 +179,11 @@ pub(crate) fn decode(journal: Uuid, bytes: &[u8]) -> Result<Frame<'_>, Flaw> {
     Ok(Frame { header: head.header, payload: record.get(HEADER..).unwrap_or_default(), bytes: record })
 }
 
+/// The length of the payload that a record states, whether or not it is whole.
+pub(crate) fn stated_length(bytes: &[u8]) -> Option<usize> {
+    usize::try_from(read_head(&mut Fields(bytes))?.length).ok().filter(|length| *length <= MAX_RECORD)
+}
+
 struct Head {
     version: u8,
     flags: u8,

@@ -16,6 +16,7 @@ use super::layers::Layers;
 use super::reader::{Segments, Step, Walk, recorded};
 use super::record::{self, Flaw, Position};
 use super::reserve::Reserve;
+use super::salvage::follows;
 use super::segment::{self, Header};
 use super::shared::{Shared, lock};
 use super::view::Recorded;
@@ -100,7 +101,7 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<Brought> {
 const NOTHING: Reached = Reached { seq: 0, group: 0, position: Position::NONE, hash: [0; 32] };
 
 /// Why the index cannot be trusted, if so.
-fn distrust(known: Option<&Checkpoint>, created: bool, boot: Option<String>) -> Option<String> {
+pub(crate) fn distrust(known: Option<&Checkpoint>, created: bool, boot: Option<String>) -> Option<String> {
     match known {
         _ if created => Some("the journal is new".to_owned()),
         None => Some("there is no checkpoint".to_owned()),
@@ -359,7 +360,7 @@ pub(crate) fn walk(
             if !is_last {
                 return Err(damaged(position.offset, &flaw));
             }
-            if later_group(&mut walk, last.group + 1).map_err(read)? {
+            if follows(&mut walk, last.group + 1).map_err(read)? {
                 let what = format!("{flaw}, and records that were written later follow");
                 return Err(damaged(position.offset, &what));
             }
@@ -369,23 +370,8 @@ pub(crate) fn walk(
     Ok(End { last, length, torn: 0 })
 }
 
-/// Whether after this place there is a record that was not written in this group: the place was whole once.
-fn later_group(walk: &mut Walk, group: u64) -> std::io::Result<bool> {
-    while walk.resync()? {
-        match walk.step()? {
-            Step::Record(frame) if frame.header.group == group => {
-                // Its payload might hold what looks like a record: leave nothing out.
-                let length = frame.bytes.len() as u64;
-                walk.seek(walk.offset() - length);
-            }
-            _ => return Ok(true),
-        }
-    }
-    Ok(false)
-}
-
 /// The layers under the changes of a group.
-struct Under<'a>(&'a Layers, &'a Changes);
+pub(crate) struct Under<'a>(pub &'a Layers, pub &'a Changes);
 
 impl Entries for Under<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
@@ -451,7 +437,7 @@ fn finish(
         shared: shared.clone(),
         active: Active { first_seq: name, file: active.file.clone(), length: *length },
         last: *last,
-        reserve: Reserve::open(options.files.clone(), dir),
+        reserve: Reserve::open(options.files.clone(), dir, options.reserve_bytes),
         segment_bytes: options.segment_bytes,
     };
     writer.record(&Entry::Opened { version: env!("CARGO_PKG_VERSION").to_owned(), cut: *torn })?;

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::files::{Files, is_full, write_full};
-use crate::domain::limits::RESERVE_BYTES;
 
 /// The reserve, and whether it is there.
 pub(crate) struct Reserve {
     files: Arc<dyn Files>,
     path: PathBuf,
+    bytes: u64,
     /// Why there is no room, as long as there is none.
     full: Option<String>,
     /// Whether making it was tried in this commit group.
@@ -19,8 +19,8 @@ pub(crate) struct Reserve {
 
 impl Reserve {
     /// Makes the reserve, if there is room.
-    pub fn open(files: Arc<dyn Files>, journal: &Path) -> Reserve {
-        let mut reserve = Reserve { files, path: journal.join("reserve"), full: None, tried: false };
+    pub fn open(files: Arc<dyn Files>, journal: &Path, bytes: u64) -> Reserve {
+        let mut reserve = Reserve { files, path: journal.join("reserve"), bytes, full: None, tried: false };
         reserve.make();
         reserve
     }
@@ -58,7 +58,7 @@ impl Reserve {
     }
 
     fn make(&mut self) {
-        let wanted = RESERVE_BYTES;
+        let wanted = self.bytes;
         if let Ok(file) = self.files.open(&self.path)
             && file.length().is_ok_and(|length| length == wanted)
         {
@@ -77,8 +77,10 @@ impl Reserve {
                     state ^= state << 17;
                     bytes.copy_from_slice(&state.to_le_bytes());
                 }
-                write_full(&*file, &block, offset)?;
-                offset += block.len() as u64;
+                let length = (wanted - offset).min(block.len() as u64);
+                let part = block.get(..usize::try_from(length).unwrap_or(0)).unwrap_or_default();
+                write_full(&*file, part, offset)?;
+                offset += length;
             }
             file.sync_all()
         });
