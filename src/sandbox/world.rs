@@ -17,8 +17,9 @@ use super::ask::Ask;
 use super::authority::{self, Passage, Status};
 use super::configuration::Configuration;
 use super::document::{Doc, DocTotals, Line, Terms};
-use super::fault::{Live, Outcome};
+use super::fault::Outcome;
 use super::ids::Ids;
+use super::live::Live;
 use super::log::Logged;
 use super::oauth::OauthToken;
 use super::settings::{Blackout, Credentials, Settings};
@@ -196,7 +197,9 @@ impl World {
 
     /// The VAT numbers that a provider may issue for.
     pub fn fiscal_ids(&self, provider: ProviderKind) -> Vec<FiscalId> {
-        let of = self.configurations.iter().filter(|((whose, _), _)| *whose == provider);
+        // A-Cube's are known once receipts are enabled; Openapi says so in its own words.
+        let enabled = |known: &Configuration| known.receipts || provider == ProviderKind::Openapi;
+        let of = self.configurations.iter().filter(|((whose, _), known)| *whose == provider && enabled(known));
         of.filter_map(|((_, fiscal_id), _)| fiscal_id.parse().ok()).collect()
     }
 
