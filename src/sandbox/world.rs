@@ -173,7 +173,8 @@ impl World {
 
     /// A time as a provider's clock shows it.
     pub fn shown(&self, at: DateTime<Utc>) -> DateTime<Utc> {
-        authority::later(at, TimeDelta::milliseconds(self.settings.clock_skew_ms))
+        let skew = TimeDelta::try_milliseconds(self.settings.clock_skew_ms).unwrap_or(TimeDelta::zero());
+        authority::later(at, skew)
     }
 
     /// A document by its provider and id, unless the provider has lost it.
@@ -380,6 +381,7 @@ impl World {
         }
         self.must_be_open(provider, ask)?;
         let mut doc = self.child(&parent, parent_index, Kind::Void, ask);
+        doc.tags = None; // S1's return carries its parent's tags, its void none
         for line in &parent.lines {
             let id = self.ids.item();
             doc.lines.push(Line { id, returned: "0".to_owned(), ..line.clone() });

@@ -145,7 +145,7 @@ async fn a_late_answer_is_processed_early_or_late() {
     let (sent, made) = spoilt(&bench, r#"{"type":"delay","ms":20}"#).await;
     assert_eq!((sent.unwrap().status(), made), (StatusCode::OK, 1));
     // Processed late, although the client gave up long before.
-    bench.sandbox.set_faults(plan(r#"{"type":"delay","ms":300,"late":true}"#)).unwrap();
+    bench.sandbox.set_faults(plan(r#"{"type":"delay","ms":1500,"late":true}"#)).unwrap();
     let request = bench.request(Method::POST, "/openapi/IT-receipts", "t", SALE).timeout(Duration::from_millis(50));
     assert!(request.send().await.unwrap_err().is_timeout());
     assert_eq!(bench.sandbox.ledger().len(), 1, "not yet");

@@ -171,6 +171,8 @@ async fn a_return_is_a_new_receipt_with_nothing_in_it_until_it_is_submitted() {
     assert_eq!(line.status, StatusCode::BAD_REQUEST);
     let returns = bench.sandbox.ledger().into_iter().filter(|entry| entry.kind == "return").count();
     assert_eq!(returns, 2);
+    let tagged = bench.sandbox.ledger().into_iter().filter(|entry| entry.tags.is_some()).count();
+    assert_eq!(tagged, 1, "the ledger shows tags only where they came in");
 }
 
 #[tokio::test]

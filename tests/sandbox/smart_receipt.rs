@@ -164,6 +164,14 @@ async fn tokens_are_asked_for_and_grow_old() {
     let token = bench.smart_token().await;
     bench.sandbox.expire_tokens();
     assert_eq!(refused(&token).await, firewall("Expired JWT Token"));
+    // By the provider's own clock, whatever ours says.
+    bench.sandbox.change(|settings| settings.clock_skew_ms = i64::MIN);
+    bench.sandbox.change(|settings| settings.clock_skew_ms = -3_600_000);
+    let token = bench.smart_token().await;
+    bench.clock.advance(TimeDelta::hours(24) - TimeDelta::milliseconds(1));
+    assert_eq!(bench.get("/smart-receipt/receipts", &token).await.status, StatusCode::OK);
+    bench.clock.advance(TimeDelta::milliseconds(1));
+    assert_eq!(refused(&token).await, firewall("Expired JWT Token"));
     for body in [r#"{"email":"a@b","password":"wrong-password"}"#, r#"{"email":"","password":"x"}"#, "{}", "nonsense"] {
         let got = bench.post("/smart-receipt/login", "", body).await;
         assert_eq!((got.status.as_u16(), got.json()), firewall("Invalid credentials."), "{body}");
