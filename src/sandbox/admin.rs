@@ -4,7 +4,8 @@ use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::ask::Ask;
-use super::fault::{FaultPlan, Live};
+use super::fault::FaultPlan;
+use super::live::Live;
 use super::reply::Reply;
 use super::settings::{CustomsStatus, Settings};
 use super::world::World;

@@ -32,6 +32,8 @@ pub struct Callback {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Value,
+    /// How often to send it again until the answer is 200.
+    pub retries: u32,
 }
 
 /// Every callback that is due at `now`, oldest first.
@@ -103,7 +105,13 @@ fn make(world: &World, doc: &Doc, about: &Doc, event: &str, at: DateTime<Utc>, c
         field: text("field", "data"),
         headers: headers.collect(),
         body,
+        retries: callback.get("retry").and_then(Value::as_u64).and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
     }
+}
+
+/// Whether anybody is to be told of anything.
+pub fn wanted(world: &World) -> bool {
+    world.configurations.values().any(|configuration| !configuration.api_configurations.is_empty())
 }
 
 /// As the token service lists them, newest first.

@@ -13,12 +13,12 @@ use tokio::sync::mpsc;
 use crate::clock::Clock;
 use crate::domain::account::ProviderKind;
 
-use super::ask::{Ask, Room};
+use super::ask::{Ask, Call, Room};
 use super::fault::{Ending, Fault};
 use super::net::Command;
 use super::reply::Reply;
 use super::world::World;
-use super::{admin, openapi, smart_receipt, stamp};
+use super::{admin, callbacks, openapi, smart_receipt, stamp};
 
 /// Bytes of a request that are read; a document of the product has at most one MiB.
 const MAX_BODY: usize = 4 * 1024 * 1024;
@@ -79,7 +79,14 @@ where
         shared.world().end_log(seq, &reply, shared.clock.now());
         finish(&shared, reply)
     };
-    let process = |ask: &Ask| dispatch(&mut shared.world(), ask);
+    let process = |ask: &Ask| {
+        let mut world = shared.world();
+        let reply = dispatch(&mut world, ask);
+        if ask.call == Call::Configuration && callbacks::wanted(&world) {
+            let _ = shared.commands.send(Command::Callbacks); // gone: stopping anyway
+        }
+        reply
+    };
     Ok(match fault {
         None => done(process(&ask)),
         Some(Fault::RefuseConnection { ms }) => return Err(Abort::Refuse(ms)),

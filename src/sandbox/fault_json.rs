@@ -217,34 +217,33 @@ fn outcome(members: &mut Members) -> Read<Outcome> {
 mod tests {
     use super::*;
 
-    /// The examples of the documentation, one per fault.
-    pub(crate) const ALL: &str = r#"{"seed": 1, "faults": [
-        {"fault": {"type": "refuse_connection", "ms": 500}},
-        {"provider": "openapi", "call": "submit", "times": 1, "fault": {"type": "delay", "ms": "2s", "late": true}},
-        {"provider": "stamp", "call": "note", "skip": 2, "fault": {"type": "drop_before", "how": "close"}},
-        {"provider": "*", "call": "*", "times": null, "fault": {"type": "drop_after"}},
-        {"probability": "0.25", "fault": {"type": "half_answer"}},
-        {"probability": 0.000001, "fault": {"type": "hang", "ms": 100, "processed": false}},
-        {"fault": {"type": "status", "code": 429, "headers": {"Retry-After": 2}}},
-        {"fault": {"type": "status", "code": 503, "body": {"a": 1.10}, "processed": true}},
-        {"fault": {"type": "html", "code": 200, "processed": true}},
-        {"fault": {"type": "broken_json"}},
-        {"fault": {"type": "huge_body", "bytes": 1000}},
-        {"fault": {"type": "empty_body"}},
-        {"fault": {"type": "redirect", "location": "https://example.com/"}},
-        {"call": "list", "fault": {"type": "lag_lists", "ms": 3000}},
-        {"contains": "Apples", "fault": {"type": "lose_after_202"}},
-        {"fault": {"type": "authority", "outcome": "failed", "code": "403", "message": "no"}},
-        {"fault": {"type": "authority", "outcome": "retry", "ms": 5}}],
-        "settings": {"submit_delay": "1s"}}"#;
+    /// Every JSON block of the guide that is a plan, and every row of its table of faults.
+    #[test]
+    fn the_guides_examples_are_read_and_written_back() {
+        let guide = include_str!("guide.md");
+        let mut kinds = std::collections::BTreeSet::new();
+        let rows = guide.lines().filter_map(|line| line.strip_prefix("| `{\"type\"")?.split("` |").next());
+        let rows = rows.map(|row| format!("{{\"faults\":[{{\"fault\":{{\"type\"{row}}}]}}"));
+        let blocks = guide.split("```json\n").skip(1).filter_map(|block| block.split("```").next());
+        let blocks = blocks.filter(|block| block.contains("\"faults\"")).map(str::to_owned);
+        for json in rows.chain(blocks) {
+            let plan = FaultPlan::parse(json.as_bytes()).unwrap_or_else(|error| panic!("{json}: {error}"));
+            assert_eq!(FaultPlan::parse(plan.to_json().to_string().as_bytes()).unwrap(), plan, "{json}");
+            kinds.extend(plan.rules.iter().map(|rule| rule.fault.name()));
+        }
+        assert_eq!(kinds.len(), 15, "{kinds:?}");
+    }
 
     #[test]
-    fn plans_are_read_and_written_back() {
-        let plan = FaultPlan::parse(ALL.as_bytes()).unwrap();
-        assert_eq!(plan.rules.len(), 17);
-        assert_eq!(plan.rules[4].per_million, 250_000);
-        assert_eq!(plan.rules[5].per_million, 1);
-        assert_eq!(FaultPlan::parse(plan.to_json().to_string().as_bytes()).unwrap(), plan);
+    fn plans_are_read_digit_by_digit() {
+        let json = r#"{"seed": 1, "faults": [
+            {"probability": "0.25", "times": null, "fault": {"type": "delay", "ms": "2s", "late": true}},
+            {"probability": 0.000001, "fault": {"type": "status", "code": 503, "body": {"a": 1.10}}}]}"#;
+        let plan = FaultPlan::parse(json.as_bytes()).unwrap();
+        assert_eq!((plan.rules[0].per_million, plan.rules[1].per_million), (250_000, 1));
+        assert_eq!(plan.rules[0].fault, Fault::Delay { ms: 2_000, late: true });
+        let Fault::Status { body, .. } = &plan.rules[1].fault else { panic!("{plan:?}") };
+        assert_eq!(body.as_deref(), Some(r#"{"a":1.10}"#));
         let list = FaultPlan::parse(br#"[{"fault":{"type":"half_answer"}}]"#).unwrap();
         assert_eq!(list.rules.len(), 1);
     }

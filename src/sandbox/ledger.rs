@@ -201,7 +201,8 @@ fn of_doc(world: &World, doc: &Doc, now: DateTime<Utc>) -> LedgerEntry {
         issued_at: submitted,
         issued_rome: submitted.map(rome),
         idempotency_key: doc.idempotency_key.clone(),
-        tags: doc.tags.clone(),
+        // A return shows its parent's tags to clients; none came with it.
+        tags: doc.tags.clone().filter(|_| doc.kind == Kind::Receipt),
         after_returns: doc.after_returns && status != Status::Failed,
         ..received(doc.provider, doc.kind, doc.received_at)
     }

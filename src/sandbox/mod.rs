@@ -1,9 +1,11 @@
-//! The three providers and the tax authority behind them, simulated over real HTTP, with faults on demand.
+#![doc = include_str!("guide.md")]
+
 mod admin;
 mod ask;
 mod authority;
 mod callbacks;
 mod configuration;
+mod deliver;
 mod document;
 mod edge;
 mod fault;
@@ -11,6 +13,7 @@ mod fault_json;
 mod files;
 mod ids;
 mod ledger;
+mod live;
 mod log;
 mod net;
 mod oauth;
@@ -38,8 +41,9 @@ use tokio::task::JoinHandle;
 use crate::clock::{Clock, SystemClock};
 
 pub use ask::{Call, UnknownCall};
-pub use fault::{Count, Ending, Fault, FaultPlan, FaultPlanError, Outcome, Rule};
+pub use fault::{Ending, Fault, FaultPlan, FaultPlanError, Outcome, Rule};
 pub use ledger::{LedgerEntry, LedgerItem};
+pub use live::Count;
 pub use log::Logged;
 pub use settings::{BadSpan, Blackout, Credentials, CustomsStatus, Day, Delay, Settings, Span};
 
@@ -89,12 +93,14 @@ impl Sandbox {
     /// Starts with everything chosen.
     ///
     /// # Errors
-    /// When the port cannot be opened, the address is not of this machine alone, or the fault plan's settings are wrong.
+    /// When the port cannot be opened, the address is not of this machine alone, the fault plan's settings are wrong, or
+    /// no tokio runtime is there.
     pub fn start_with(options: Options) -> io::Result<Sandbox> {
         if !options.listen.ip().is_loopback() {
             let message = format!("{} is not a loopback address: the sandbox serves this machine only", options.listen);
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
+        tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
         let listener = net::bind(options.listen)?;
         let addr = listener.local_addr()?;
         let now = options.clock.now();
@@ -139,7 +145,7 @@ impl Sandbox {
 
     /// Ends the fault plan.
     pub fn clear_faults(&self) {
-        self.shared.world().live = fault::Live::default();
+        self.shared.world().live = live::Live::default();
     }
 
     /// How often each rule of the plan was seen and applied.

@@ -17,8 +17,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Sleep;
 
+use super::deliver;
 use super::edge::{self, Abort, Shared};
 use super::fault::Ending;
+
+/// How often due callbacks are looked for, once somebody wants any.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// To the task that owns the port.
 pub enum Command {
@@ -34,6 +38,8 @@ pub enum Command {
         /// Told when it is done.
         done: oneshot::Sender<io::Result<()>>,
     },
+    /// Somebody wants callbacks.
+    Callbacks,
     /// End.
     Stop {
         /// Told when it is done.
@@ -58,6 +64,7 @@ pub async fn supervise(
     let mut listener = Some(listener);
     let mut connections = JoinSet::new();
     let mut reopen: Option<Pin<Box<Sleep>>> = None;
+    let mut look: Option<Pin<Box<Sleep>>> = None;
     loop {
         tokio::select! {
             biased;
@@ -76,6 +83,7 @@ pub async fn supervise(
                     };
                     tell(Some(done), opened);
                 }
+                Some(Command::Callbacks) => look = look.or_else(|| Some(Box::pin(tokio::time::sleep(LOOK)))),
                 Some(Command::Stop { done }) => {
                     drop(listener);
                     connections.shutdown().await;
@@ -89,6 +97,10 @@ pub async fn supervise(
                 // Somebody else has it for the moment.
                 Err(_) => reopen = Some(Box::pin(tokio::time::sleep(Duration::from_millis(50)))),
             },
+            () = wait(&mut look) => {
+                deliver::send_due(&shared);
+                look = Some(Box::pin(tokio::time::sleep(LOOK)));
+            }
             accepted = accept(listener.as_ref()) => match accepted {
                 Ok(stream) => drop(connections.spawn(serve(stream, Arc::clone(&shared)))),
                 // Out of file descriptors, most likely: they come back when connections end.

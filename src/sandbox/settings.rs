@@ -14,7 +14,7 @@ use crate::domain::money::Numeral;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// VAT numbers that have a configuration from the start, at both receipt providers.
+    /// VAT numbers that have a configuration from the start, at both receipt providers; a later change only adds.
     pub known_fiscal_ids: Vec<String>,
     /// From the provider's yes to the authority's: status `new` becomes `submitted`, item ids and numbers appear.
     pub submit_delay: Span,

@@ -62,7 +62,7 @@ pub fn handle(world: &mut World, ask: &Ask) -> Reply {
     }
     let verdict = match ask.bearer() {
         None => return firewall("JWT Token not found"),
-        Some(bearer) => token::verify(bearer, SMART.name(), world.token_epoch, ask.at),
+        Some(bearer) => token::verify(bearer, SMART.name(), world.token_epoch, world.shown(ask.at)),
     };
     match verdict {
         Ok(()) => {}

@@ -43,7 +43,8 @@ pub fn handle(world: &mut World, ask: &Ask) -> Reply {
         Call::Login => return login(world, ask),
         _ => {}
     }
-    let verdict = ask.bearer().map(|bearer| token::verify(bearer, STAMP.name(), world.token_epoch, ask.at));
+    let verdict =
+        ask.bearer().map(|bearer| token::verify(bearer, STAMP.name(), world.token_epoch, world.shown(ask.at)));
     if !matches!(verdict, Some(Ok(()))) {
         return plain_error(StatusCode::UNAUTHORIZED).header("www-authenticate", "Bearer");
     }
@@ -84,7 +85,7 @@ fn login(world: &mut World, ask: &Ask) -> Reply {
         audience: STAMP.name(),
         username: email,
         issued: world.shown(ask.at),
-        expires: authority::later(ask.at, lifetime),
+        expires: authority::later(world.shown(ask.at), lifetime),
         epoch: world.token_epoch,
         id: world.ids.uuid(),
     };

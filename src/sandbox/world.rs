@@ -17,8 +17,9 @@ use super::ask::Ask;
 use super::authority::{self, Passage, Status};
 use super::configuration::Configuration;
 use super::document::{Doc, DocTotals, Line, Terms};
-use super::fault::{Live, Outcome};
+use super::fault::Outcome;
 use super::ids::Ids;
+use super::live::Live;
 use super::log::Logged;
 use super::oauth::OauthToken;
 use super::settings::{Blackout, Credentials, Settings};
@@ -172,7 +173,8 @@ impl World {
 
     /// A time as a provider's clock shows it.
     pub fn shown(&self, at: DateTime<Utc>) -> DateTime<Utc> {
-        authority::later(at, TimeDelta::milliseconds(self.settings.clock_skew_ms))
+        let skew = TimeDelta::try_milliseconds(self.settings.clock_skew_ms).unwrap_or(TimeDelta::zero());
+        authority::later(at, skew)
     }
 
     /// A document by its provider and id, unless the provider has lost it.
@@ -196,7 +198,9 @@ impl World {
 
     /// The VAT numbers that a provider may issue for.
     pub fn fiscal_ids(&self, provider: ProviderKind) -> Vec<FiscalId> {
-        let of = self.configurations.iter().filter(|((whose, _), _)| *whose == provider);
+        // A-Cube's are known once receipts are enabled; Openapi says so in its own words.
+        let enabled = |known: &Configuration| known.receipts || provider == ProviderKind::Openapi;
+        let of = self.configurations.iter().filter(|((whose, _), known)| *whose == provider && enabled(known));
         of.filter_map(|((_, fiscal_id), _)| fiscal_id.parse().ok()).collect()
     }
 
@@ -377,6 +381,7 @@ impl World {
         }
         self.must_be_open(provider, ask)?;
         let mut doc = self.child(&parent, parent_index, Kind::Void, ask);
+        doc.tags = None; // S1's return carries its parent's tags, its void none
         for line in &parent.lines {
             let id = self.ids.item();
             doc.lines.push(Line { id, returned: "0".to_owned(), ..line.clone() });

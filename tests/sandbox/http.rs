@@ -1,13 +1,19 @@
 //! A clock that tests move, and a client that shows everything.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
 use staffetta::clock::Clock;
 use staffetta::sandbox::{Options, Sandbox, Settings};
+
+/// One for all tests: it keeps no connections, and is slow to make.
+static CLIENT: LazyLock<Client> = LazyLock::new(|| {
+    let client = Client::builder().redirect(reqwest::redirect::Policy::none()).pool_max_idle_per_host(0);
+    client.no_proxy().build().unwrap()
+});
 
 /// A clock that stands still until it is moved.
 pub struct TestClock(AtomicI64);
@@ -65,13 +71,7 @@ impl Bench {
     pub fn at(now: &str, settings: Settings) -> Bench {
         let clock = TestClock::at(now);
         let sandbox = Sandbox::start_with(Options { settings, clock: clock.clone(), ..Options::default() }).unwrap();
-        let client = Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .pool_max_idle_per_host(0)
-            .no_proxy()
-            .build()
-            .unwrap();
-        Bench { sandbox, clock, client }
+        Bench { sandbox, clock, client: CLIENT.clone() }
     }
 
     /// Past every delay of a receipt's way.
