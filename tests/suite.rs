@@ -1,3 +1,4 @@
 //! One binary for all integration tests; each file is named for what it proves.
 
 mod intake;
+mod providers;
