@@ -1,6 +1,11 @@
 //! The network's own ways to fail, at a submission of every kind to every provider: what left no byte may be sent again,
 //! everything else is unknown, and nothing is ever delivered twice.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
 use super::fault_server::{Act, FaultServer, OnAccept, Received, answer, json};
 use super::*;
 
@@ -147,6 +152,41 @@ async fn a_handshake_that_fails_is_not_sent() {
     let adapter = connect_adapter(config(OPENAPI, &url), TestClock::at(NOW)).expect("an adapter");
     let outcome = adapter.submit(&call(OPENAPI, Kind::Receipt)).await;
     assert_eq!(word(&outcome.outcome), "not_sent", "{outcome:?}");
+}
+
+/// A certificate of its own making: nothing is sent, and the reason says what to look at.
+#[tokio::test]
+async fn an_untrusted_certificate_is_not_sent() {
+    let certificate = include_bytes!("../support/untrusted.cert.der").to_vec().into();
+    let key = PrivateKeyDer::Pkcs8(include_bytes!("../support/untrusted.key.der").to_vec().into());
+    let config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .expect("a server's configuration");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("its address").port();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let handshakes = Arc::new(AtomicUsize::new(0));
+    let completed = Arc::clone(&handshakes);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            if let Ok(mut stream) = acceptor.accept(stream).await {
+                // TLS 1.3 servers are done before the client has judged: a request would have to arrive.
+                let mut some = [0; 64];
+                if tokio::io::AsyncReadExt::read(&mut stream, &mut some).await.is_ok_and(|read| read > 0) {
+                    completed.fetch_add(1, Ordering::SeqCst);
+                }
+            }
+        }
+    });
+    for provider in [OPENAPI, SMART, STAMP] {
+        let base = format!("https://localhost:{port}");
+        let adapter = connect_adapter(super::config(provider, &base), TestClock::at(NOW)).expect("an adapter");
+        let outcome = adapter.submit(&first(provider)).await;
+        let SubmitOutcome::NotSent { why } = &outcome.outcome else { panic!("{outcome:?}") };
+        assert!(why.contains("certificate is not trusted"), "{why}");
+    }
+    assert_eq!(handshakes.load(Ordering::SeqCst), 0, "something was sent");
 }
 
 /// A connection kept from an earlier request may be closed by the peer just when it is used again: whether that request
