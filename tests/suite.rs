@@ -6,6 +6,7 @@ mod intake;
 mod journal;
 mod papers;
 mod power_cut;
+mod providers;
 mod sandbox;
 mod sim;
 mod simulation;

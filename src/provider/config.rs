@@ -31,6 +31,7 @@ pub struct AccountConfig {
 
 /// A provider's addresses and credentials.
 #[derive(Clone)]
+#[expect(clippy::large_enum_variant, reason = "there is one an account, made once")]
 pub enum Endpoint {
     /// Openapi "Invoice".
     Openapi {

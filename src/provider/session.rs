@@ -202,10 +202,11 @@ impl Session {
 
     /// Logs in early if the token ends soon.
     pub(crate) async fn keep_fresh(&self) {
-        if self.login.is_some() {
-            if let Err(trouble) = self.token(EARLY_IN_QUIET, None).await {
-                tracing::warn!(why = %trouble.words(), "the token could not be renewed early");
-            }
+        if self.login.is_none() {
+            return;
+        }
+        if let Err(trouble) = self.token(EARLY_IN_QUIET, None).await {
+            tracing::warn!(why = %trouble.words(), "the token could not be renewed early");
         }
     }
 
@@ -214,19 +215,19 @@ impl Session {
     async fn token(&self, early: TimeDelta, refused: Option<u64>) -> Result<Token, Trouble> {
         let seen = self.logins.load(Ordering::SeqCst);
         let mut cache = self.cache.lock().await;
-        if let Some(token) = &cache.token {
-            if refused != Some(token.number) && token.lasts(self.http.now(), early) {
-                return Ok(token.clone());
-            }
+        let now = self.http.now();
+        let usable = cache.token.clone().filter(|token| refused != Some(token.number));
+        if let Some(token) = usable.as_ref().filter(|token| token.lasts(now, early)) {
+            return Ok(token.clone());
         }
         let done = self.logins.load(Ordering::SeqCst);
-        if done != seen {
-            if let Some(failure) = &cache.failure {
-                return Err(failure.clone());
-            }
+        // Where it was only to be renewed early, what is left of the old one is good enough.
+        let spare = usable.clone().filter(|token| token.lasts(now, TimeDelta::zero()));
+        if let Some(failure) = cache.failure.as_ref().filter(|_| done != seen) {
+            return spare.ok_or_else(|| failure.clone());
         }
         let Some(login) = &self.login else {
-            return cache.token.clone().ok_or_else(|| Trouble::NotSent("there is no token".to_owned()));
+            return usable.ok_or_else(|| Trouble::NotSent("there is no token".to_owned()));
         };
         let result = self.log_in(login, done + 1).await;
         match &result {
@@ -234,7 +235,7 @@ impl Session {
             Err(failure) => cache.failure = Some(failure.clone()),
         }
         self.logins.store(done + 1, Ordering::SeqCst);
-        result
+        result.or_else(|failure| spare.ok_or(failure))
     }
 
     async fn log_in(&self, login: &Login, number: u64) -> Result<Token, Trouble> {
@@ -329,7 +330,7 @@ fn base64url(text: &str) -> Option<Vec<u8>> {
         count += 6;
         if count >= 8 {
             count -= 8;
-            bytes.push((bits >> count) as u8 & 0xff);
+            bytes.push((bits >> count) as u8);
             bits &= (1 << count) - 1;
         }
     }

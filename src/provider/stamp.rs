@@ -152,10 +152,8 @@ impl Stamp {
                     Some(Customs::Cancelled) => {
                         LookUpOutcome::Found(Box::new(of_invoice(id, Some(Customs::Cancelled))))
                     }
-                    Some(other) => {
-                        LookUpOutcome::CannotTell(format!("Stamp says that the invoice is {}", other.name()))
-                    }
-                    None => LookUpOutcome::CannotTell("Stamp says that the invoice is not completed".to_owned()),
+                    // In any other state, or not even completed: not cancelled.
+                    _ => LookUpOutcome::NotFound,
                 })
             }
             Body::Receipt(_) | Body::Return(_) => {
@@ -282,9 +280,8 @@ pub(crate) fn classify_submit(call: &Call, reply: &Reply) -> SubmitOutcome {
 
 fn accepted(call: &Call, reply: &Reply) -> SubmitOutcome {
     let unknown = |what: &str| SubmitOutcome::Unknown { why: format!("HTTP {} {what}", reply.status) };
-    let answer = json::parse(&reply.body);
     if call.body.kind() == Kind::Draft {
-        let answer = answer.unwrap_or(Value::Null);
+        let answer = json::parse(&reply.body).unwrap_or(Value::Null);
         let (draft_id, invoice_id) = (json::id(&answer, "DraftId"), json::id(&answer, "InvoiceId"));
         return match (draft_id, invoice_id) {
             (Some(draft_id), Some(invoice_id)) => SubmitOutcome::Accepted(Box::new(Remote {
@@ -297,14 +294,7 @@ fn accepted(call: &Call, reply: &Reply) -> SubmitOutcome {
         };
     }
     // "200 (OK) without any data"; an empty JSON value is as good, anything else is not Stamp's answer.
-    let nothing = reply.body.trim_ascii().is_empty()
-        || answer.as_ref().is_some_and(|answer| match answer {
-            Value::Null => true,
-            Value::String(text) => text.is_empty(),
-            Value::Object(members) => !members.contains_key("ErrorCode") && !members.contains_key("ErrorMessage"),
-            Value::Bool(yes) => *yes,
-            _ => false,
-        });
+    let nothing = matches!(reply.body.trim_ascii(), b"" | b"null" | b"\"\"" | b"{}");
     match call.parent_id.as_deref() {
         Some(invoice_id) if nothing => {
             let customs = (call.body.kind() == Kind::Void).then_some(Customs::Cancelled);
