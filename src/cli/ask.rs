@@ -133,10 +133,8 @@ impl Rows<'_> {
         if self.waiting.is_empty() || self.result.is_err() {
             return;
         }
-        let mut table = table(&["id", "fiscal id", "type", "status", "number", "created", "total"]);
-        if !self.first {
-            table.set_header(Vec::<&str>::new());
-        }
+        let headings = ["id", "fiscal id", "type", "status", "number", "created", "total"];
+        let mut table = table(if self.first { &headings } else { &[] });
         for row in self.waiting.drain(..) {
             let cell = |names: &[&str]| names.iter().find_map(|name| text(row.get(*name)?)).unwrap_or_default();
             table.add_row([

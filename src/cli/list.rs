@@ -53,10 +53,8 @@ fn print(page: &[Summary], first: bool, out: &mut Output) -> Result<(), Trouble>
     if page.is_empty() {
         return Ok(());
     }
-    let mut table = table(&["key", "kind", "account", "state", "issued", "due", "tries", "reason"]);
-    if !first {
-        table.set_header(Vec::<&str>::new());
-    }
+    let headings = ["key", "kind", "account", "state", "issued", "due", "tries", "reason"];
+    let mut table = table(if first { &headings } else { &[] });
     for document in page {
         table.add_row([
             document.key.as_str(),

@@ -89,11 +89,13 @@ impl Output {
     }
 }
 
-/// A table for people, as wide as the terminal.
+/// A table for people, as wide as the terminal; without headings it goes on with the one before.
 pub fn table(headings: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(headings.iter().map(|heading| heading.to_uppercase()));
+    if !headings.is_empty() {
+        table.set_header(headings.iter().map(|heading| heading.to_uppercase()));
+    }
     table
 }
 

@@ -181,13 +181,8 @@ fn a_journal_in_use_names_the_process_that_holds_it() {
 fn damage_is_found_and_named() {
     let shop = Shop::new();
     shop.feed(&["enqueue"], sales(50)).status(0);
-    let segment = std::fs::read_dir(shop.path("journal"))
-        .expect("a folder")
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.is_file())
-        .max_by_key(|path| std::fs::metadata(path).map(|meta| meta.len()).unwrap_or_default())
-        .expect("a segment");
+    let mut segments = std::fs::read_dir(shop.path("journal/segments")).expect("a folder").flatten();
+    let segment = segments.next().expect("a segment").path();
     let mut bytes = std::fs::read(&segment).expect("readable");
     let at = bytes.windows(4).position(|four| four == "Caff".as_bytes()).expect("a document");
     bytes[at] ^= 1;
