@@ -54,7 +54,9 @@ pub mod error;
 pub mod journal;
 pub mod provider;
 pub mod queue;
-pub mod sandbox {}
+pub mod sandbox;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod view;
 
 pub use dispatcher::{Dispatcher, Managed, Settings};

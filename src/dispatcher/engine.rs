@@ -26,7 +26,7 @@ use crate::provider::Provider;
 use crate::queue::Queue;
 
 /// How the engine is to stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stop {
     No,
     Gently,
@@ -46,6 +46,11 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn now(&self) -> DateTime<Utc> {
         self.queue.clock().now()
+    }
+
+    /// Time that only goes forward.
+    pub(super) fn ticks(&self) -> Duration {
+        self.queue.clock().monotonic()
     }
 
     /// Journals one event of a document, if it is still in `expected`; tells whether it was.
@@ -110,10 +115,10 @@ pub(super) struct Done {
     /// A permanent refusal, for the count of equal ones in a row; `Some(None)` is a success.
     pub(super) refusal: Option<(Option<FiscalId>, Option<String>)>,
     /// Documents that are not looked at again before this moment, because nothing could be done about them now.
-    pub(super) rest: Vec<(DocId, DateTime<Utc>)>,
+    pub(super) rest: Vec<(DocId, Duration)>,
     pub(super) error: Option<Error>,
     /// The task did not come to an end by itself.
-    broken: bool,
+    pub(super) broken: bool,
 }
 
 impl Done {
@@ -159,12 +164,12 @@ pub(super) struct Engine {
     /// Documents under way.
     pub(super) under_way: HashSet<DocId>,
     /// Documents that nothing can be done about before a moment.
-    pub(super) resting: HashMap<DocId, DateTime<Utc>>,
+    pub(super) resting: HashMap<DocId, Duration>,
     tasks: JoinSet<Done>,
     /// What each task is about.
     work: HashMap<tokio::task::Id, Work>,
     stop: watch::Receiver<Stop>,
-    idle: watch::Sender<bool>,
+    idle: watch::Sender<u64>,
     /// The journal refused to write: nothing is started until it is reopened.
     halted: bool,
 }
@@ -175,7 +180,7 @@ impl Engine {
         accounts: Vec<Managed>,
         settings: Settings,
         stop: watch::Receiver<Stop>,
-        idle: watch::Sender<bool>,
+        idle: watch::Sender<u64>,
     ) -> Result<Engine, Error> {
         queue.set_accounts(accounts.iter().map(|managed| managed.account.clone()).collect())?;
         let journal_id = *queue.journal().id().as_bytes();
@@ -248,11 +253,12 @@ impl Engine {
         let mut changes = self.shared.queue.changes();
         let mut stop = self.stop.clone();
         loop {
-            changes.borrow_and_update();
-            let sleep = if self.halted { self.shared.settings.longest_sleep } else { self.start_what_can_start().await };
+            let seq = *changes.borrow_and_update();
+            let sleep =
+                if self.halted { self.shared.settings.longest_sleep } else { self.start_what_can_start(seq).await };
             tokio::select! {
                 biased;
-                _ = stop.wait_for(|stop| *stop != Stop::No) => break,
+                () = told(&mut stop, Stop::Gently) => break,
                 Some(done) = self.tasks.join_next_with_id() => self.take_in(done).await,
                 changed = changes.changed() => {
                     if changed.is_err() {
@@ -274,7 +280,7 @@ impl Engine {
             tokio::select! {
                 biased;
                 // An error means that the handle is gone: the same as a word to stop.
-                _ = stop.wait_for(|stop| *stop == Stop::Now) => break,
+                () = told(&mut stop, Stop::Now) => break,
                 done = self.tasks.join_next_with_id() => match done {
                     Some(done) => self.take_in(done).await,
                     None => return,
@@ -291,14 +297,12 @@ impl Engine {
     }
 
     /// Gathers, plans and starts; returns how long to sleep if nothing changes.
-    async fn start_what_can_start(&mut self) -> Duration {
+    async fn start_what_can_start(&mut self, seq: u64) -> Duration {
         let now = self.shared.now();
         let longest = self.shared.settings.longest_sleep;
-        self.resting.retain(|_, until| *until > now);
-        for office in self.offices.values_mut() {
-            office.gate.clamp(now, self.shared.settings.backoff.max.max(Duration::from_secs(2 * 60 * 60)));
-        }
-        let gathered = match self.gather(now) {
+        let ticks = self.shared.ticks();
+        self.resting.retain(|_, until| *until > ticks);
+        let gathered = match self.gather(now, ticks) {
             Ok(gathered) => gathered,
             Err(error) => {
                 self.trouble(&error);
@@ -314,25 +318,26 @@ impl Engine {
         let actions = plan::plan(now, gathered.board, gathered.candidates);
         let nothing = actions.is_empty();
         for action in actions {
-            self.start(now, action);
+            self.start(action);
         }
         let idle = nothing && self.tasks.is_empty() && self.nothing_left().unwrap_or(false);
-        self.idle.send_if_modified(|was| std::mem::replace(was, idle) != idle);
-        gathered.wake.map_or(longest, |wake| (wake - now).to_std().unwrap_or(Duration::from_millis(1)).min(longest))
+        let reached = if idle { seq } else { 0 };
+        self.idle.send_if_modified(|was| std::mem::replace(was, reached) != reached);
+        gathered.wake.unwrap_or(longest).max(Duration::from_millis(1)).min(longest)
     }
 
-    fn start(&mut self, now: DateTime<Utc>, action: Action) {
+    fn start(&mut self, action: Action) {
         let account = match &action {
             Action::Submit(_, account, _) | Action::LookUp(_, account) | Action::Track(account, _) => account.clone(),
         };
         let Some(office) = self.offices.get_mut(&account) else { return };
         let Some(provider) = office.provider.clone() else { return };
-        office.gate.started(now);
+        office.gate.started(self.shared.ticks());
         let (shared, account, skew) = (self.shared.clone(), office.account.clone(), office.skew_ms);
         let (handle, ids, tracking) = match action {
             Action::Submit(id, _, lane) => {
                 self.busy.insert(lane.clone(), id);
-                let desk = office.desk(now);
+                let desk = office.desk(self.shared.ticks());
                 (self.tasks.spawn(submit::submit(shared, provider, account.clone(), id, lane, desk)), vec![id], false)
             }
             Action::LookUp(id, _) => {
@@ -357,7 +362,7 @@ impl Engine {
             }
         };
         let Some(work) = self.work.remove(&task) else { return };
-        let now = self.shared.now();
+        let now = self.shared.ticks();
         let settings = Arc::clone(&self.shared.settings);
         self.under_way.retain(|id| !work.ids.contains(id));
         self.resting.extend(done.rest);
@@ -370,7 +375,7 @@ impl Engine {
                 Health::Answered => office.gate.answered(settings.in_flight),
                 Health::Failed => office.gate.failed(now, &settings.backoff),
                 Health::Pause(wanted) => {
-                    let spread = settings.backoff.delay(1, number(work.account.as_str().as_bytes()) ^ now.timestamp_millis() as u64);
+                    let spread = settings.backoff.delay(1, number(work.account.as_str().as_bytes()) ^ now.as_nanos() as u64);
                     office.gate.pause(now, wanted, spread.min(wanted / 2));
                 }
                 Health::Nothing => office.gate.ended(),
@@ -441,6 +446,11 @@ impl Engine {
     }
 }
 
+/// Waits for the word to stop, at least in this way.
+async fn told(stop: &mut watch::Receiver<Stop>, how: Stop) {
+    let _ = stop.wait_for(|stop| *stop >= how).await;
+}
+
 /// A hold that is there already is not written again.
 fn place(txn: &mut crate::journal::Transaction<'_>, hold: Hold) -> Result<(), Error> {
     let known = txn
@@ -466,7 +476,7 @@ fn renew_holds(queue: &Queue, managed: &Managed, secret: Option<[u8; 16]>) -> Re
                 _ => false,
             };
             if ended {
-                txn.release(hold.account, hold.fiscal_id, "staffetta".to_owned(), "the configuration has changed".to_owned())?;
+                txn.release(&hold.account, hold.fiscal_id.as_ref(), "staffetta", "the configuration has changed")?;
             }
         }
         match missing {

@@ -1,10 +1,9 @@
 //! What the dispatcher knows of an account at the moment: whether its provider answers, how fast it may be asked. Kept
-//! in memory only: after a restart the first request finds out again.
+//! in memory only: after a restart the first request finds out again. Times here are of the clock that only goes forward
+//! ([`Clock::monotonic`](crate::clock::Clock::monotonic)): a wall clock that jumps closes no gate for a year.
 
 use std::collections::HashSet;
 use std::time::Duration;
-
-use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::domain::id::DocId;
 use crate::domain::retry::Backoff;
@@ -19,9 +18,9 @@ pub(super) struct Gate {
     /// Failures in a row that speak of the provider or the line, not of a document.
     failures: u32,
     /// Nothing before this moment: the provider is down, or asked for a pause.
-    closed_until: Option<DateTime<Utc>>,
+    closed_until: Option<Duration>,
     /// The next moment that `requests_per_minute` allows.
-    next_slot: Option<DateTime<Utc>>,
+    next_slot: Option<Duration>,
     requests_per_minute: u32,
     /// Documents that wait because the line was down: due at once when it is up again.
     pub(super) backed_off: HashSet<DocId>,
@@ -43,24 +42,24 @@ impl Gate {
     }
 
     /// How many requests may start now.
-    pub(super) fn free(&self, now: DateTime<Utc>) -> usize {
-        match self.opens_at(now) {
+    pub(super) fn free(&self, now: Duration) -> usize {
+        match self.opens_in(now) {
             Some(_) => 0,
             None if self.requests_per_minute > 0 => self.window.saturating_sub(self.under_way).min(1),
             None => self.window.saturating_sub(self.under_way),
         }
     }
 
-    /// When it opens, if it is closed now.
-    pub(super) fn opens_at(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.closed_until.max(self.next_slot).filter(|at| *at > now)
+    /// In how long it opens, if it is closed now.
+    pub(super) fn opens_in(&self, now: Duration) -> Option<Duration> {
+        self.closed_until.max(self.next_slot)?.checked_sub(now).filter(|wait| !wait.is_zero())
     }
 
     /// A request starts.
-    pub(super) fn started(&mut self, now: DateTime<Utc>) {
+    pub(super) fn started(&mut self, now: Duration) {
         self.under_way += 1;
         if self.requests_per_minute > 0 {
-            let step = TimeDelta::milliseconds(60_000 / i64::from(self.requests_per_minute));
+            let step = Duration::from_secs(60) / self.requests_per_minute;
             self.next_slot = Some(self.next_slot.map_or(now, |slot| slot.max(now)) + step);
         }
     }
@@ -78,36 +77,23 @@ impl Gate {
     }
 
     /// No trustworthy answer: from now on one request at a time, after a growing pause.
-    pub(super) fn failed(&mut self, now: DateTime<Utc>, backoff: &Backoff) {
+    pub(super) fn failed(&mut self, now: Duration, backoff: &Backoff) {
         self.under_way = self.under_way.saturating_sub(1);
         self.failures = self.failures.saturating_add(1);
         self.window = 1;
-        let pause = TimeDelta::from_std(backoff.delay(self.failures, self.who)).unwrap_or(TimeDelta::MAX);
-        self.closed_until = self.closed_until.max(now.checked_add_signed(pause));
+        self.closed_until = self.closed_until.max(now.checked_add(backoff.delay(self.failures, self.who)));
     }
 
     /// The provider wants a pause (429); `spread` keeps many tills from coming back together.
-    pub(super) fn pause(&mut self, now: DateTime<Utc>, wanted: Duration, spread: Duration) {
+    pub(super) fn pause(&mut self, now: Duration, wanted: Duration, spread: Duration) {
         self.under_way = self.under_way.saturating_sub(1);
-        let pause = TimeDelta::from_std(wanted + spread).unwrap_or(TimeDelta::MAX);
-        self.closed_until = self.closed_until.max(now.checked_add_signed(pause));
+        self.closed_until = self.closed_until.max(now.checked_add(wanted.saturating_add(spread)));
         self.window = 1;
     }
 
     /// A request ended that says nothing of the provider (nothing left, a hold).
     pub(super) fn ended(&mut self) {
         self.under_way = self.under_way.saturating_sub(1);
-    }
-
-    /// A clock that jumped back must not keep the gate closed for longer than any pause is.
-    pub(super) fn clamp(&mut self, now: DateTime<Utc>, longest: Duration) {
-        let latest = TimeDelta::from_std(longest).ok().and_then(|longest| now.checked_add_signed(longest));
-        for at in [&mut self.closed_until, &mut self.next_slot] {
-            *at = match (*at, latest) {
-                (Some(at), Some(latest)) => Some(at.min(latest)),
-                (at, _) => at,
-            };
-        }
     }
 
     /// Whether the provider did not answer last time.

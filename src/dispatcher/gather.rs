@@ -1,6 +1,7 @@
 //! Looking at the queue: which documents could be worked on now, and when to look again.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -31,14 +32,14 @@ pub(super) struct Gathered {
     pub(super) candidates: Vec<Candidate>,
     /// Documents whose fate is decided without asking anybody: past their deadline, or near it.
     pub(super) decided: Vec<(DocId, Vec<DocEvent>)>,
-    /// When to look again at the latest.
-    pub(super) wake: Option<DateTime<Utc>>,
+    /// When to look again at the latest, from now.
+    pub(super) wake: Option<Duration>,
 }
 
 impl Office {
-    pub(super) fn desk(&self, now: DateTime<Utc>) -> Desk {
+    pub(super) fn desk(&self, ticks: Duration) -> Desk {
         Desk {
-            free: self.gate.free(now),
+            free: self.gate.free(ticks),
             blackout: self.account.blackout,
             clock_skew_ms: self.skew_ms,
             spread: self.spread,
@@ -48,24 +49,24 @@ impl Office {
 }
 
 impl Engine {
-    pub(super) fn gather(&mut self, now: DateTime<Utc>) -> Result<Gathered, Error> {
+    pub(super) fn gather(&mut self, now: DateTime<Utc>, ticks: Duration) -> Result<Gathered, Error> {
         let holds = self.shared.queue.journal().holds()?;
-        let settings = &self.shared.settings;
         self.check_lanes()?;
+        let settings = &self.shared.settings;
         let mut board = Board {
             free: settings.in_flight.saturating_sub(self.under_way_requests()),
             on_the_wire: settings.on_the_wire(),
             desks: Default::default(),
             busy: self.busy.keys().cloned().collect(),
         };
-        let mut wake: Option<DateTime<Utc>> = self.resting.values().min().copied();
+        let mut wake: Option<Duration> = self.resting.values().min().map(|until| until.saturating_sub(ticks));
         for (name, office) in &self.offices {
             let held = holds.iter().any(|hold| hold.account == *name && hold.fiscal_id.is_none());
             if !held && office.provider.is_some() {
-                if let Some(opens) = office.gate.opens_at(now) {
+                if let Some(opens) = office.gate.opens_in(ticks) {
                     earlier(&mut wake, opens);
                 }
-                board.desks.insert(name.clone(), office.desk(now));
+                board.desks.insert(name.clone(), office.desk(ticks));
             }
         }
         let mut gathered = Gathered { board, candidates: Vec::new(), decided: Vec::new(), wake };
@@ -108,7 +109,7 @@ impl Engine {
                 };
                 gathered.decided.push((id, vec![DocEvent::Held { code: "deadline_passed".to_owned(), why: why.to_owned() }]));
             } else {
-                earlier(&mut gathered.wake, deadline);
+                earlier(&mut gathered.wake, until(now, deadline));
                 if !progress.attention.iter().any(|(code, _)| code == "deadline_near") {
                     let why = format!("it must be delivered before {}", deadline.to_rfc3339());
                     let raised = DocEvent::Attention { code: "deadline_near".to_owned(), why, raised: true };
@@ -136,7 +137,7 @@ impl Engine {
         let mut looked_at = 0;
         // Due documents of held accounts must not hide the others behind them: go on until enough useful ones are found.
         'pages: loop {
-            let page = journal.timers(after, now, MOST_TIMERS)?;
+            let page = journal.timers_after(after, now, MOST_TIMERS)?;
             let Some(last) = page.last().copied() else { break };
             after = Some(last);
             for (_, id) in page {
@@ -157,11 +158,11 @@ impl Engine {
                 break;
             }
         }
-        if let Some((next, _)) = journal.timers(Some((now, DocId(u64::MAX))), DateTime::<Utc>::MAX_UTC, 1)?.first() {
-            earlier(&mut gathered.wake, (*next).min(now + LONGEST_PAUSE));
+        if let Some((next, _)) = journal.timers_after(Some((now, DocId(u64::MAX))), DateTime::<Utc>::MAX_UTC, 1)?.first() {
+            earlier(&mut gathered.wake, until(now, *next));
         }
         // The clock was ahead when these were written.
-        let wrong = journal.timers(Some((now + LONGEST_PAUSE, DocId(u64::MAX))), DateTime::<Utc>::MAX_UTC, 64)?;
+        let wrong = journal.timers_after(Some((now + LONGEST_PAUSE, DocId(u64::MAX))), DateTime::<Utc>::MAX_UTC, 64)?;
         ids.extend(wrong.into_iter().map(|(_, id)| id));
         // The line is up again: what only waited for it is due.
         let back = self.offices.values().filter(|office| !office.gate.is_down()).flat_map(|office| office.gate.backed_off.iter());
@@ -194,7 +195,7 @@ impl Engine {
                 continue;
             }
             if let Some(start) = plan::next_start(now, desk, wire) {
-                earlier(&mut gathered.wake, start);
+                earlier(&mut gathered.wake, until(now, start));
                 continue;
             }
             let wanted = desk.free.min(gathered.board.free);
@@ -236,7 +237,7 @@ impl Engine {
         }
         let mut after = None;
         loop {
-            let page = journal.timers(after, DateTime::<Utc>::MAX_UTC, 512)?;
+            let page = journal.timers_after(after, DateTime::<Utc>::MAX_UTC, 512)?;
             let Some(last) = page.last() else { break };
             after = Some(*last);
             for (_, id) in page {
@@ -310,7 +311,12 @@ fn is_group_held(holds: &[Hold], group: &Group) -> bool {
     })
 }
 
-fn earlier(wake: &mut Option<DateTime<Utc>>, at: DateTime<Utc>) {
-    *wake = Some(wake.map_or(at, |wake| wake.min(at)));
+fn earlier(wake: &mut Option<Duration>, wait: Duration) {
+    *wake = Some(wake.map_or(wait, |wake| wake.min(wait)));
+}
+
+/// From now to a moment; nothing if it is past.
+fn until(now: DateTime<Utc>, at: DateTime<Utc>) -> Duration {
+    (at - now).to_std().unwrap_or_default()
 }
 

@@ -28,7 +28,9 @@ use engine::{Engine, Stop};
 /// the next one. [`Dispatcher::stop`] lets it finish instead.
 pub struct Dispatcher {
     stop: watch::Sender<Stop>,
-    idle: watch::Receiver<bool>,
+    /// The journal's last sequence number when nothing more could be done; 0 while something can.
+    idle: watch::Receiver<u64>,
+    queue: Queue,
     ended: watch::Receiver<bool>,
 }
 
@@ -47,7 +49,7 @@ impl Dispatcher {
     /// As [`Dispatcher::start`].
     pub fn start_with(queue: &Queue, accounts: Vec<Managed>, settings: Settings) -> Result<Dispatcher, Error> {
         let (stop, stopped) = watch::channel(Stop::No);
-        let (idle_sender, idle) = watch::channel(false);
+        let (idle_sender, idle) = watch::channel(0);
         let (ended_sender, ended) = watch::channel(false);
         let engine = Engine::prepare(queue.clone(), accounts, settings, stopped, idle_sender)?;
         let work = async move {
@@ -67,7 +69,7 @@ impl Dispatcher {
                     .map_err(|error| Error::Dispatcher(format!("no thread can be made: {error}")))?;
             }
         }
-        Ok(Dispatcher { stop, idle, ended })
+        Ok(Dispatcher { stop, idle, queue: queue.clone(), ended })
     }
 
     /// Stops: starts nothing more, waits for what is on the wire, at most the answer's time-out.
@@ -102,9 +104,10 @@ impl Dispatcher {
     /// merchant. Returns also when the dispatcher stops.
     pub async fn drained(&self) {
         let mut idle = self.idle.clone();
+        let known = self.queue.journal().last_seq();
         let mut ended = self.ended.clone();
         tokio::select! {
-            _ = idle.wait_for(|idle| *idle) => {}
+            _ = idle.wait_for(|reached| *reached > 0 && *reached >= known) => {}
             _ = ended.wait_for(|ended| *ended) => {}
         }
     }

@@ -21,7 +21,7 @@ use crate::journal::View;
 use crate::provider::{Call, Provider};
 
 /// How long a document that waits for something about its parent is left alone.
-const REST: TimeDelta = TimeDelta::seconds(2);
+const REST: Duration = Duration::from_secs(2);
 /// The pause after a 429 that names none.
 const DEFAULT_PAUSE: Duration = Duration::from_secs(30);
 
@@ -66,7 +66,7 @@ async fn attempt(
         Binding::Ready(call) => call,
         Binding::Wait(why) => {
             tracing::debug!(key = %progress.key, why, "waits");
-            let rest = vec![(id, shared.now() + REST)];
+            let rest = vec![(id, shared.ticks() + REST)];
             return Ok((Done { rest, ..Done::of(Health::Nothing) }, false));
         }
         Binding::Hold { code, why } => {

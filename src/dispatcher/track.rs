@@ -59,7 +59,9 @@ async fn ask(shared: &Shared, provider: Arc<dyn Provider>, account: &Account, id
         done.clock_skew_ms = answer.clock_skew_ms.or(done.clock_skew_ms);
         match &answer.outcome {
             TrackOutcome::Unreadable { .. } => done.health = Health::Failed,
-            TrackOutcome::Hold(hold) => done.hold = Some((followed.progress.fiscal_id.clone(), hold.clone())),
+            TrackOutcome::Hold(hold) | TrackOutcome::PendingHeld { hold, .. } => {
+                done.hold = Some((followed.progress.fiscal_id.clone(), hold.clone()));
+            }
             _ => {}
         }
         let events = events(shared, account, followed, answer);
@@ -92,7 +94,7 @@ fn events(shared: &Shared, account: &Account, followed: &Followed, answer: Answe
         DocEvent::Tracked { remote: Box::default(), why, due_at }
     };
     match answer.outcome {
-        TrackOutcome::Pending(remote) => pending(account, progress, *remote, now, due_at),
+        TrackOutcome::Pending(remote) | TrackOutcome::PendingHeld { remote, .. } => pending(account, progress, *remote, now, due_at),
         TrackOutcome::Registered(remote) => registered(followed, *remote, now, due_at),
         TrackOutcome::Failed { certain: true, code, message, remote } => match progress.state {
             State::Accepted => vec![DocEvent::Failed { code, message, remote }],

@@ -152,6 +152,9 @@ impl Work<'_> {
         if let Some(ParentRef::Local(parent)) = progress.parent {
             self.mark(keys::child(parent, id));
         }
+        if let Some(ParentRef::Remote(parent)) = &progress.parent {
+            self.mark(keys::remote_child(parent, id));
+        }
         if let Some(name) = &taken.invoice_name {
             self.mark(keys::invoice(name, id));
         }

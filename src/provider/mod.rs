@@ -64,9 +64,6 @@ pub struct Lost {
     pub clock_skew_ms: i64,
     /// How long after the attempt the provider may still have been committing it.
     pub settle: Duration,
-    /// Stamp: whether another note number or cancel of the same invoice was ever sent. Its PDF does not show which note
-    /// it is (PROVIDERS.md 4.3), so it only proves ours when there is no other.
-    pub other_notes: bool,
 }
 
 /// A document that the provider has.

@@ -139,13 +139,11 @@ impl Stamp {
             Body::NoteNumber(_) => {
                 let id = invoice()?;
                 let file = self.about(&self.paths.note_pdf, id, seen).await?;
+                // The file shows neither kind nor number of its note: it proves ours only when no other number of this
+                // invoice was ever sent, which the caller knows.
                 let there = file.is_some_and(|file| json::text(&file, "FileUri").is_some());
-                Ok(match there {
-                    // The file shows neither kind nor number of its note: with two numbers under way it may be the other's.
-                    true if lost.other_notes => LookUpOutcome::Ambiguous(vec![id.to_owned()]),
-                    true => LookUpOutcome::Found(Box::new(of_invoice(id, None))),
-                    false => LookUpOutcome::CannotTell("Stamp has no PDF of a note, or none yet".to_owned()),
-                })
+                let found = || LookUpOutcome::Found(Box::new(of_invoice(id, None)));
+                Ok(if there { found() } else { LookUpOutcome::NotFound })
             }
             Body::Void(_) => {
                 let id = invoice()?;

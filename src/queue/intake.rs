@@ -135,23 +135,24 @@ impl Queue {
     pub(super) fn route_unrouted(&self) -> Result<(), Error> {
         const BATCH: usize = 1_000;
         let accounts = self.accounts();
-        if accounts.is_empty() {
+        let journal = self.journal();
+        if accounts.is_empty() || !journal.counts()?.contains_key(&(None, State::Queued)) {
             return Ok(());
         }
         let mut after = None;
         loop {
-            let filter = crate::journal::Filter { state: Some(State::Queued), unrouted: true, ..Default::default() };
-            let batch = self.journal().list(&filter, after, BATCH)?;
-            let Some(last) = batch.last() else { return Ok(()) };
-            after = Some(last.id);
+            let ids = journal.in_state(State::Queued, after, BATCH)?;
+            let Some(last) = ids.last() else { return Ok(()) };
+            after = Some(*last);
             let mut routed = Vec::new();
-            for progress in &batch {
+            for id in ids {
+                let Some(progress) = journal.progress(id)?.filter(|progress| progress.account.is_none()) else { continue };
                 let issuer = progress.fiscal_id.as_ref().map(FiscalId::as_str);
                 if let Ok(Some(account)) = choose_account(&accounts, None, progress.kind, issuer, None) {
                     routed.push((progress.id, account.name));
                 }
             }
-            self.journal().transact(move |txn| -> Result<(), Error> {
+            journal.transact(move |txn| -> Result<(), Error> {
                 for (id, account) in routed {
                     txn.record(id, DocEvent::Routed { account })?;
                 }
@@ -361,7 +362,7 @@ fn choose_account(
         ([], _) => Err(Rejection {
             code: "invalid",
             message: "no account of the configuration has this VAT number".to_owned(),
-            violations: vec![Violation { property_path: "fiscal_id".to_owned(), message: check::UNKNOWN_FISCAL_ID.to_owned() }],
+            violations: vec![Violation { property_path: "fiscal_id".to_owned(), message: check::codes::FISCAL_ID.to_owned() }],
         }),
         (several, _) => {
             let names: Vec<_> = several.iter().map(|account| account.name.as_str()).collect();

@@ -109,7 +109,7 @@ impl Queue {
                 .filter(|hold| hold.account == name && (only.is_none() || hold.fiscal_id == only))
                 .collect();
             for hold in &held {
-                txn.release(hold.account.clone(), hold.fiscal_id.clone(), who.clone(), why.clone())?;
+                txn.release(&hold.account, hold.fiscal_id.as_ref(), &who, &why)?;
             }
             Ok(held.len())
         })??;

@@ -54,7 +54,7 @@ pub(super) struct Verdict {
     pub(super) cancels: Option<DocId>,
 }
 
-pub(super) fn find(view: &impl View, parent: &Parent) -> Result<Bound, Error> {
+pub(super) fn find(view: &(impl View + ?Sized), parent: &Parent) -> Result<Bound, Error> {
     match parent {
         Parent::Remote(id) => Ok(Bound::Remote(id.clone())),
         Parent::Key(key) => {
@@ -113,7 +113,7 @@ fn conflict<T>(message: String) -> Result<T, Error> {
 }
 
 /// The other children that still count: not refused, failed or cancelled.
-fn siblings(view: &impl View, bound: &Bound) -> Result<Vec<Progress>, Error> {
+fn siblings(view: &(impl View + ?Sized), bound: &Bound) -> Result<Vec<Progress>, Error> {
     let ids = match bound {
         Bound::Local(parent) => view.children(parent.id)?,
         Bound::Remote(id) => view.children_of_remote(id)?,
@@ -204,7 +204,7 @@ fn returned(txn: &Transaction<'_>, parent: &Progress, goods: &Return, siblings: 
 
 /// The lines of a sale of this journal with what its returns (but `except`) took back so far.
 pub(crate) fn parent_lines(
-    view: &impl View,
+    view: &(impl View + ?Sized),
     parent: DocId,
     siblings: &[Progress],
     except: Option<DocId>,
@@ -239,7 +239,7 @@ pub(crate) fn parent_lines(
 }
 
 /// The children of a sale that count.
-pub(crate) fn living_children(view: &impl View, parent: DocId) -> Result<Vec<Progress>, Error> {
+pub(crate) fn living_children(view: &(impl View + ?Sized), parent: DocId) -> Result<Vec<Progress>, Error> {
     let mut alive = Vec::new();
     for id in view.children(parent)? {
         alive.extend(view.progress(id)?.filter(counts));

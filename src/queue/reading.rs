@@ -13,7 +13,7 @@ use crate::domain::calendar;
 use crate::domain::event::{DocEvent, Entry, How, ParentRef};
 use crate::domain::id::DocId;
 use crate::domain::outcome::Customs;
-use crate::domain::state::{Progress, State};
+use crate::domain::state::{INFORMS_ONLY, Progress, State};
 use crate::error::Error;
 use crate::journal::{Filter, JournalError, Recorded, View};
 use crate::view::{
@@ -100,7 +100,8 @@ impl Queue {
         };
         let accounts = self.account_views(by_account, &surroundings, now);
         let attention = self.attention(&surroundings, now)?;
-        let needs_person = !attention.is_empty() || counts.iter().any(|(state, count)| state.needs_person() && *count > 0);
+        let needs_person = attention.iter().any(|line| !informs_only(line))
+            || counts.iter().any(|(state, count)| state.needs_person() && *count > 0);
         let next_due = self.next_due(now)?;
         Ok(StatusView { counts, needs_person, oldest_unsent, next_due, attention, accounts })
     }
@@ -195,7 +196,7 @@ impl Queue {
         if !journal.groups()?.is_empty() {
             return Ok(Some(now));
         }
-        let first = journal.timers(DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC, 1)?;
+        let first = journal.timers_after(None, DateTime::<Utc>::MAX_UTC, 1)?;
         Ok(first.first().map(|(at, _)| (*at).max(now)))
     }
 
@@ -311,6 +312,11 @@ impl Queue {
             events: story.events.iter().map(event_view).collect(),
         }))
     }
+}
+
+/// Whether a line of attention needs nobody.
+fn informs_only(line: &AttentionLine) -> bool {
+    INFORMS_ONLY.iter().any(|code| line.what.split(':').next() == Some(code))
 }
 
 fn remote_view(story: &Story) -> RemoteView {

@@ -1,6 +1,7 @@
 //! A clock that goes with tokio's, which tests pause and advance.
 
 use std::sync::Mutex;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::runtime::Handle;
@@ -30,9 +31,13 @@ impl TestClock {
 
     /// What a right clock shows.
     pub fn true_time(&self) -> DateTime<Utc> {
+        self.start + TimeDelta::from_std(self.elapsed()).unwrap_or(TimeDelta::MAX)
+    }
+
+    fn elapsed(&self) -> Duration {
         // The journal asks from its own thread: tokio's paused time is only seen from inside the runtime.
         let _inside = self.runtime.enter();
-        self.start + TimeDelta::from_std(self.origin.elapsed()).unwrap_or(TimeDelta::MAX)
+        self.origin.elapsed()
     }
 }
 
@@ -40,5 +45,9 @@ impl Clock for TestClock {
     fn now(&self) -> DateTime<Utc> {
         let wrong_by = *self.wrong_by.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         self.true_time() + wrong_by
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.elapsed()
     }
 }

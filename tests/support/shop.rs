@@ -23,3 +23,9 @@ pub fn accounts() -> Vec<Account> {
         account("taxfree", ProviderKind::Stamp, &[], Window::AUTHORITY),
     ]
 }
+
+/// A queue in this folder whose journal's files are in memory and stay there while the test runs.
+pub fn memory_queue(folder: &Path, clock: Arc<dyn Clock>) -> Queue {
+    let journal = staffetta::journal::Options { index_in_memory: true, ..Default::default() };
+    Queue::open_with(folder, Options { clock, accounts: accounts(), journal }).unwrap()
+}
