@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::config::Config;
-use super::output::{Output, plain, table};
+use super::output::{self, Output, plain, table};
 use super::trouble::Trouble;
 use super::{Exit, args, connect, show, trouble_of};
 use crate::domain::id::AccountName;
@@ -148,7 +148,7 @@ impl Rows<'_> {
             ]);
         }
         self.first = false;
-        self.result = self.out.line(table.trim_fmt());
+        self.result = self.out.line(output::text(table));
     }
 }
 

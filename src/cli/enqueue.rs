@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use serde::Serialize;
 use crate::domain::check::Violation;
 use crate::domain::document::NewDocument;
 use crate::domain::limits::{MAX_GROUP, MAX_LINE};
@@ -19,6 +18,7 @@ use crate::domain::line;
 use crate::error::{Error, Rejection};
 use crate::queue::Queue;
 use crate::view::Ticket;
+use serde::Serialize;
 
 use super::lines::{Content, Lines};
 use super::output::{Output, plain};

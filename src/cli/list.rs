@@ -2,11 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use chrono::{DateTime, Utc};
 use crate::queue::Queue;
 use crate::view::{DocumentView, ListFilter, ParentView, Summary};
+use chrono::{DateTime, Utc};
 
-use super::output::{Output, plain, table};
+use super::output::{self, Output, plain, table};
 use super::people::{maybe_time, time};
 use super::trouble::Trouble;
 use super::{Exit, args, trouble_of};
@@ -67,7 +67,7 @@ fn print(page: &[Summary], first: bool, out: &mut Output) -> Result<(), Trouble>
             &plain(document.reason.as_deref().unwrap_or_default()),
         ]);
     }
-    out.line(table.trim_fmt())
+    out.line(output::text(table))
 }
 
 /// `export`: the same bytes for an unchanged journal.

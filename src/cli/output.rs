@@ -99,6 +99,14 @@ pub fn table(headings: &[&str]) -> Table {
     table
 }
 
+/// A table as text: no space in front of a line, none at its end.
+pub fn text(mut table: Table) -> String {
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.trim_fmt()
+}
+
 /// Text that came from elsewhere (a provider's message), without signs that could move a terminal's cursor.
 pub fn plain(text: &str) -> Cow<'_, str> {
     if text.chars().any(char::is_control) {

@@ -81,7 +81,10 @@ impl Progress {
 
 /// Documents for which the program still does something.
 fn on_the_way(status: &StatusView) -> u64 {
-    [State::Queued, State::Sending, State::InDoubt, State::Accepted].iter().filter_map(|state| status.counts.get(state)).sum()
+    [State::Queued, State::Sending, State::InDoubt, State::Accepted]
+        .iter()
+        .filter_map(|state| status.counts.get(state))
+        .sum()
 }
 
 /// Standard error for the log: what is written there goes above the bar.

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use serde_json::json;
 use crate::queue::Queue;
 use crate::view::{DocumentView, EventView, ParentView};
+use serde_json::json;
 
 use super::output::{Output, plain};
 use super::people::time;

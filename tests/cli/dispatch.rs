@@ -78,7 +78,8 @@ impl Sandbox {
     /// The documents that were issued.
     pub fn ledger(&self) -> Vec<Value> {
         let answer = self.get("/_sandbox/ledger");
-        let rows = answer.as_array().or_else(|| answer["documents"].as_array()).or_else(|| answer["entries"].as_array());
+        let rows =
+            answer.as_array().or_else(|| answer["documents"].as_array()).or_else(|| answer["entries"].as_array());
         rows.unwrap_or_else(|| panic!("{answer}")).clone()
     }
 }
@@ -124,7 +125,9 @@ fn drain_delivers_and_says_what_is_left() {
 
 #[test]
 fn what_is_refused_is_left_and_named() {
-    let (shop, sandbox) = Sandbox::shop_with(r#"[{"call":"submit","fault":{"type":"status","code":400,"body":{"data":"null","success":false,"message":"Missing fiscal_id","error":423}}}]"#);
+    let (shop, sandbox) = Sandbox::shop_with(
+        r#"[{"call":"submit","fault":{"type":"status","code":400,"body":{"data":"null","success":false,"message":"Missing fiscal_id","error":423}}}]"#,
+    );
     shop.feed(&["enqueue"], sales(1)).status(0);
     let ran = shop.run(&["--json", "drain", "--for", "60s"]).status(3);
     let report = ran.one();

@@ -84,7 +84,10 @@ fn the_objects_have_the_promised_members() {
         may_have(line, &["reason", "due_at"]);
     }
     let show = shop.run(&["--json", "show", "k2"]).status(0).one();
-    members(&show, &["key", "id", "kind", "account", "state", "body", "parent", "children", "attention", "remote", "events"]);
+    members(
+        &show,
+        &["key", "id", "kind", "account", "state", "body", "parent", "children", "attention", "remote", "events"],
+    );
     assert_eq!(show["parent"], "k1");
     members(&show["events"][0], &["seq", "at", "event"]);
     let parent = shop.run(&["--json", "show", "k1"]).status(0).one();
