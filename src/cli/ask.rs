@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::config::Config;
-use super::output::{self, Output, plain, table};
+use super::output::{self, Output, plain, table, tell};
 use super::trouble::Trouble;
 use super::{Exit, args, connect, show, trouble_of};
 use crate::domain::id::AccountName;
@@ -98,7 +98,7 @@ pub fn receipts(args: &args::Receipts, config: &Config, out: &mut Output) -> Res
     result?;
     match listed {
         Ok(0) if !out.is_json() => {
-            eprintln!("staffetta: the provider has no such receipt");
+            tell(format_args!("the provider has no such receipt"));
             Ok(Exit::DONE)
         }
         Ok(_) => Ok(Exit::DONE),
@@ -182,7 +182,7 @@ pub fn call_failed(what: &str, error: CallError, out: &mut Output) -> Result<Exi
 }
 
 fn refused(what: &str, code: &str, message: &str, out: &mut Output) -> Result<Exit, Trouble> {
-    eprintln!("staffetta: {}", plain(message));
+    tell(plain(message));
     if out.is_json() {
         out.object(&json!({"key": what, "error": {"code": code, "message": message}}))?;
     }

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::config::Config;
-use super::output::{self, Output, plain, table};
+use super::output::{self, Output, plain, table, tell};
 use super::people::count;
 use super::progress::Progress;
 use super::signals::Signals;
@@ -36,10 +36,10 @@ pub fn run(config: &Config, out: &mut Output) -> Result<Exit, Trouble> {
     let result = runtime()?.block_on(async {
         let mut signals = Signals::listen()?;
         let dispatcher = Dispatcher::start_with(&queue, accounts, connect::settings(config)).map_err(trouble_of)?;
-        eprintln!("staffetta: dispatching for {served}; SIGINT or SIGTERM stops");
+        tell(format_args!("dispatching for {served}; SIGINT or SIGTERM stops"));
         tokio::select! {
             signal = signals.next() => {
-                eprintln!("staffetta: {signal}: finishing what is on the wire; a second signal stops at once");
+                tell(format_args!("{signal}: finishing what is on the wire; a second signal stops at once"));
                 stop(dispatcher, &mut signals).await
             }
             () = dispatcher.ended() => {
@@ -110,7 +110,7 @@ async fn stop(dispatcher: Dispatcher, signals: &mut Signals) -> Result<(), Troub
     tokio::select! {
         () = dispatcher.ended() => {}
         signal = signals.next() => {
-            eprintln!("staffetta: {signal}: stopped; what was on the wire is in doubt and looked up at the next start");
+            tell(format_args!("{signal}: stopped; what was on the wire is in doubt and looked up at the next start"));
             dispatcher.ask_to_stop(true);
             dispatcher.ended().await;
         }

@@ -21,7 +21,7 @@ use crate::view::Ticket;
 use serde::Serialize;
 
 use super::lines::{Content, Lines};
-use super::output::{Output, plain};
+use super::output::{Output, plain, tell};
 use super::trouble::Trouble;
 use super::{Exit, args};
 
@@ -112,7 +112,7 @@ pub fn run(
     let mut counts = Counts::default();
     let read = commit_all(&queue, &committer, &mut counts, out);
     let closed = queue.close();
-    eprintln!("staffetta: {}", counts.summary());
+    tell(counts.summary());
     read?;
     if let Some(why) = counts.journal {
         return Err(Trouble::new("journal", why));

@@ -6,7 +6,7 @@ use crate::queue::Queue;
 use crate::view::{DocumentView, ListFilter, ParentView, Summary};
 use chrono::{DateTime, Utc};
 
-use super::output::{self, Output, plain, table};
+use super::output::{self, Output, plain, table, tell};
 use super::people::{maybe_time, time};
 use super::trouble::Trouble;
 use super::{Exit, args, trouble_of};
@@ -41,7 +41,7 @@ pub fn run(args: &args::List, queue: &Queue, now: DateTime<Utc>, out: &mut Outpu
         }
     }
     if shown == 0 && !out.is_json() {
-        eprintln!("staffetta: no such document");
+        tell(format_args!("no such document"));
     }
     Ok(Exit::DONE)
 }

@@ -89,6 +89,11 @@ impl Output {
     }
 }
 
+/// A line on standard error, for people. If nobody reads it, so be it: a closed terminal stops no delivery.
+pub fn tell(text: impl Display) {
+    let _ = io::stderr().write_all(format!("staffetta: {text}\n").as_bytes());
+}
+
 /// A table for people, as wide as the terminal; without headings it goes on with the one before.
 pub fn table(headings: &[&str]) -> Table {
     let mut table = Table::new();

@@ -18,7 +18,7 @@ fn every_command_has_help_with_an_example() {
     for command in COMMANDS {
         assert!(help.lines().any(|line| line.trim_start().starts_with(command)), "{command} in {help}");
         let own = shop.run(&[command, "--help"]).status(0).out();
-        assert!(own.contains("Example") && own.contains(&format!("{command}")), "{own}");
+        assert!(own.contains("Example") && own.contains(command), "{own}");
         assert_eq!(own, shop.run(&[command, "--help"]).out());
     }
     assert!(shop.run(&["--version"]).status(0).out().starts_with("staffetta "));
@@ -65,6 +65,16 @@ fn a_reader_that_goes_away_is_no_error() {
         let ended = child.wait_with_output().expect("it ends");
         assert_eq!(ended.status.code(), Some(0), "{args:?}");
         assert_eq!(String::from_utf8_lossy(&ended.stderr), "", "{args:?}");
+    }
+}
+
+#[test]
+fn nobody_on_standard_error_is_no_error_either() {
+    let shop = Shop::new();
+    for (args, status) in [(&["enqueue"][..], 0), (&["show", "nobody"], 1), (&["list", "--config", "none"], 2)] {
+        let mut child = shop.command(args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it runs");
+        drop(child.stderr.take());
+        assert_eq!(child.wait().expect("it ends").code(), Some(status), "{args:?}");
     }
 }
 
