@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use super::config::Config;
-use super::output::{Output, plain, table};
+use super::output::{self, Output, plain, table, tell};
 use super::trouble::Trouble;
 use super::{Exit, args, connect, show, trouble_of};
 use crate::domain::id::AccountName;
@@ -98,7 +98,7 @@ pub fn receipts(args: &args::Receipts, config: &Config, out: &mut Output) -> Res
     result?;
     match listed {
         Ok(0) if !out.is_json() => {
-            eprintln!("staffetta: the provider has no such receipt");
+            tell(format_args!("the provider has no such receipt"));
             Ok(Exit::DONE)
         }
         Ok(_) => Ok(Exit::DONE),
@@ -133,10 +133,8 @@ impl Rows<'_> {
         if self.waiting.is_empty() || self.result.is_err() {
             return;
         }
-        let mut table = table(&["id", "fiscal id", "type", "status", "number", "created", "total"]);
-        if !self.first {
-            table.set_header(Vec::<&str>::new());
-        }
+        let headings = ["id", "fiscal id", "type", "status", "number", "created", "total"];
+        let mut table = table(if self.first { &headings } else { &[] });
         for row in self.waiting.drain(..) {
             let cell = |names: &[&str]| names.iter().find_map(|name| text(row.get(*name)?)).unwrap_or_default();
             table.add_row([
@@ -150,7 +148,7 @@ impl Rows<'_> {
             ]);
         }
         self.first = false;
-        self.result = self.out.line(table.trim_fmt());
+        self.result = self.out.line(output::text(table));
     }
 }
 
@@ -184,7 +182,7 @@ pub fn call_failed(what: &str, error: CallError, out: &mut Output) -> Result<Exi
 }
 
 fn refused(what: &str, code: &str, message: &str, out: &mut Output) -> Result<Exit, Trouble> {
-    eprintln!("staffetta: {}", plain(message));
+    tell(plain(message));
     if out.is_json() {
         out.object(&json!({"key": what, "error": {"code": code, "message": message}}))?;
     }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::args::{self, CompanyCommand, CompanySettings};
 use super::ask::call_failed;
 use super::config::Config;
-use super::output::{Output, plain, table};
+use super::output::{self, Output, plain, table};
 use super::trouble::Trouble;
 use super::{Exit, connect};
 use crate::domain::account::ProviderKind;
@@ -29,7 +29,9 @@ pub fn run(args: &args::Company, config: &Config, out: &mut Output) -> Result<Ex
             }
             Err(error) => (name.as_str(), Err(error)),
         },
-        CompanyCommand::Show { fiscal_id } => (fiscal_id.as_str(), runtime.block_on(provider.company(fiscal_id.as_str()))),
+        CompanyCommand::Show { fiscal_id } => {
+            (fiscal_id.as_str(), runtime.block_on(provider.company(fiscal_id.as_str())))
+        }
         CompanyCommand::Add { fiscal_id, name, email, settings } => {
             let mut body = company.body(settings)?;
             let credentials = company.credentials(settings)?;
@@ -61,7 +63,8 @@ pub fn run(args: &args::Company, config: &Config, out: &mut Output) -> Result<Ex
 
 /// Which account asks: the one named, else the only one of Openapi, else the only one of a receipt provider.
 fn account(args: &args::Company, config: &Config) -> Result<(AccountName, ProviderKind), Trouble> {
-    let all: Vec<_> = config.accounts.iter().map(|known| (known.account.name.clone(), known.account.provider)).collect();
+    let all: Vec<_> =
+        config.accounts.iter().map(|known| (known.account.name.clone(), known.account.provider)).collect();
     let of = |kinds: &[ProviderKind]| {
         let mut fitting = all.iter().filter(|(_, kind)| kinds.contains(kind));
         fitting.next().filter(|_| fitting.next().is_none()).cloned()
@@ -130,13 +133,19 @@ impl Company<'_> {
         let added = self.provider.add_company(&Value::Object(body)).await?;
         if let Some(credentials) = credentials {
             let id = ["uuid", "id"].iter().find_map(|name| added.get(*name)?.as_str());
-            let unknown = || CallError::Unanswered("made, but its id is not known: send the credentials again".to_owned());
+            let unknown =
+                || CallError::Unanswered("made, but its id is not known: send the credentials again".to_owned());
             self.provider.update_credentials(id.ok_or_else(unknown)?, &credentials).await?;
         }
         Ok(added)
     }
 
-    async fn update(&self, id: &str, mut body: Map<String, Value>, credentials: Option<Value>) -> Result<Value, CallError> {
+    async fn update(
+        &self,
+        id: &str,
+        mut body: Map<String, Value>,
+        credentials: Option<Value>,
+    ) -> Result<Value, CallError> {
         if self.kind == ProviderKind::Openapi {
             body.extend(credentials.map(|credentials| ("receipts_authentication".to_owned(), credentials)));
             return self.provider.update_company(id, &Value::Object(body)).await;
@@ -182,5 +191,5 @@ fn print_list(rows: &[Value], out: &mut Output) -> Result<(), Trouble> {
         };
         table.add_row([cell("fiscal_id"), cell("name"), cell("email"), cell("receipts")]);
     }
-    out.line(table.trim_fmt())
+    out.line(output::text(table))
 }

@@ -22,6 +22,21 @@ pub fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
 }
 
+/// Refuses a configuration without accounts, for the commands that mean nothing then.
+///
+/// # Errors
+/// [`Trouble`] `config`.
+pub fn with_accounts(config: Config) -> Result<Config, Trouble> {
+    if config.accounts.is_empty() {
+        let path = config.path.display();
+        return Err(Trouble::new(
+            "config",
+            format!("{path}: there is no [[account]]: add one, as `staffetta init` shows"),
+        ));
+    }
+    Ok(config)
+}
+
 /// Opens the journal. Needs no secret.
 ///
 /// # Errors

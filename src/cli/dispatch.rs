@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
 use super::config::Config;
-use super::output::{Output, plain, table};
+use super::output::{self, Output, plain, table, tell};
 use super::people::count;
 use super::progress::Progress;
 use super::signals::Signals;
@@ -35,12 +35,11 @@ pub fn run(config: &Config, out: &mut Output) -> Result<Exit, Trouble> {
     let served = count(accounts.len() as u64, "account");
     let result = runtime()?.block_on(async {
         let mut signals = Signals::listen()?;
-        let dispatcher =
-            Dispatcher::start_with(&queue, accounts, connect::settings(config)).map_err(trouble_of)?;
-        eprintln!("staffetta: dispatching for {served}; SIGINT or SIGTERM stops");
+        let dispatcher = Dispatcher::start_with(&queue, accounts, connect::settings(config)).map_err(trouble_of)?;
+        tell(format_args!("dispatching for {served}; SIGINT or SIGTERM stops"));
         tokio::select! {
             signal = signals.next() => {
-                eprintln!("staffetta: {signal}: finishing what is on the wire; a second signal stops at once");
+                tell(format_args!("{signal}: finishing what is on the wire; a second signal stops at once"));
                 stop(dispatcher, &mut signals).await
             }
             () = dispatcher.ended() => {
@@ -82,8 +81,7 @@ pub fn drain(args: &args::Drain, config: &Config, out: &mut Output) -> Result<Ex
     let result = runtime()?.block_on(async {
         let mut signals = Signals::listen()?;
         let mut progress = Progress::start(&queue)?;
-        let dispatcher =
-            Dispatcher::start_with(&queue, accounts, connect::settings(config)).map_err(trouble_of)?;
+        let dispatcher = Dispatcher::start_with(&queue, accounts, connect::settings(config)).map_err(trouble_of)?;
         let why = tokio::select! {
             () = dispatcher.drained() => None,
             () = reached(&*clock, until) => Some("the time is up".to_owned()),
@@ -112,7 +110,7 @@ async fn stop(dispatcher: Dispatcher, signals: &mut Signals) -> Result<(), Troub
     tokio::select! {
         () = dispatcher.ended() => {}
         signal = signals.next() => {
-            eprintln!("staffetta: {signal}: stopped; what was on the wire is in doubt and looked up at the next start");
+            tell(format_args!("{signal}: stopped; what was on the wire is in doubt and looked up at the next start"));
             dispatcher.ask_to_stop(true);
             dispatcher.ended().await;
         }
@@ -144,11 +142,8 @@ fn report(queue: &Queue) -> Result<Report, Trouble> {
 fn collect(queue: &Queue) -> Result<Report, Error> {
     let counts = queue.status()?.counts;
     let counted = |state: State| counts.get(&state).copied().unwrap_or_default();
-    let mut report = Report {
-        registered: counted(State::Registered),
-        cancelled: counted(State::Cancelled),
-        ..Report::default()
-    };
+    let mut report =
+        Report { registered: counted(State::Registered), cancelled: counted(State::Cancelled), ..Report::default() };
     for state in State::ALL {
         if matches!(state, State::Registered | State::Cancelled) {
             continue;
@@ -205,5 +200,5 @@ fn print(report: &Report, out: &mut Output) -> Result<(), Trouble> {
     for Left { key, state, reason } in report.left.iter().chain(&report.waiting) {
         table.add_row([key.as_str(), state.name(), &plain(reason)]);
     }
-    out.line(table.trim_fmt())
+    out.line(output::text(table))
 }

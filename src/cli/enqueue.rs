@@ -11,7 +11,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use serde::Serialize;
 use crate::domain::check::Violation;
 use crate::domain::document::NewDocument;
 use crate::domain::limits::{MAX_GROUP, MAX_LINE};
@@ -19,9 +18,10 @@ use crate::domain::line;
 use crate::error::{Error, Rejection};
 use crate::queue::Queue;
 use crate::view::Ticket;
+use serde::Serialize;
 
 use super::lines::{Content, Lines};
-use super::output::{Output, plain};
+use super::output::{Output, plain, tell};
 use super::trouble::Trouble;
 use super::{Exit, args};
 
@@ -112,7 +112,7 @@ pub fn run(
     let mut counts = Counts::default();
     let read = commit_all(&queue, &committer, &mut counts, out);
     let closed = queue.close();
-    eprintln!("staffetta: {}", counts.summary());
+    tell(counts.summary());
     read?;
     if let Some(why) = counts.journal {
         return Err(Trouble::new("journal", why));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::config::FILE_NAME;
-use super::output::Output;
+use super::output::{Output, tell};
 use super::trouble::Trouble;
 use super::{Exit, args};
 
@@ -49,7 +49,7 @@ pub fn run(args: &args::Init, config: Option<&Path>, out: &mut Output) -> Result
             if out.is_json() {
                 out.object(&Written { path: &path, created: false, why: Some(why) })?;
             } else {
-                eprintln!("staffetta: {}: {why}", path.display());
+                tell(format_args!("{}: {why}", path.display()));
             }
             return Ok(Exit::REFUSED);
         }

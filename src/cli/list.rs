@@ -2,11 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use chrono::{DateTime, Utc};
 use crate::queue::Queue;
 use crate::view::{DocumentView, ListFilter, ParentView, Summary};
+use chrono::{DateTime, Utc};
 
-use super::output::{Output, plain, table};
+use super::output::{self, Output, plain, table, tell};
 use super::people::{maybe_time, time};
 use super::trouble::Trouble;
 use super::{Exit, args, trouble_of};
@@ -41,7 +41,7 @@ pub fn run(args: &args::List, queue: &Queue, now: DateTime<Utc>, out: &mut Outpu
         }
     }
     if shown == 0 && !out.is_json() {
-        eprintln!("staffetta: no such document");
+        tell(format_args!("no such document"));
     }
     Ok(Exit::DONE)
 }
@@ -53,10 +53,8 @@ fn print(page: &[Summary], first: bool, out: &mut Output) -> Result<(), Trouble>
     if page.is_empty() {
         return Ok(());
     }
-    let mut table = table(&["key", "kind", "account", "state", "issued", "due", "tries", "reason"]);
-    if !first {
-        table.set_header(Vec::<&str>::new());
-    }
+    let headings = ["key", "kind", "account", "state", "issued", "due", "tries", "reason"];
+    let mut table = table(if first { &headings } else { &[] });
     for document in page {
         table.add_row([
             document.key.as_str(),
@@ -69,7 +67,7 @@ fn print(page: &[Summary], first: bool, out: &mut Output) -> Result<(), Trouble>
             &plain(document.reason.as_deref().unwrap_or_default()),
         ]);
     }
-    out.line(table.trim_fmt())
+    out.line(output::text(table))
 }
 
 /// `export`: the same bytes for an unchanged journal.

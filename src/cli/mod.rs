@@ -34,7 +34,8 @@ use tokio::runtime::{Builder, Runtime};
 
 use self::args::{Cli, Command};
 use self::config::Config;
-use self::output::Output;
+use self::connect::with_accounts;
+use self::output::{Output, tell};
 use self::trouble::Trouble;
 use crate::clock::Clock;
 use crate::error::Error;
@@ -75,9 +76,9 @@ fn run(cli: &Cli, out: &mut Output) -> Result<Exit, Trouble> {
     let config = || config::load(cli.config.as_deref());
     match &cli.command {
         Command::Init(args) => init::run(args, cli.config.as_deref(), out),
-        Command::Enqueue(args) => enqueue::run(args, || connect::open(&config()?), out),
-        Command::Run => dispatch::run(&config()?, out),
-        Command::Drain(args) => dispatch::drain(args, &config()?, out),
+        Command::Enqueue(args) => enqueue::run(args, || connect::open(&with_accounts(config()?)?), out),
+        Command::Run => dispatch::run(&with_accounts(config()?)?, out),
+        Command::Drain(args) => dispatch::drain(args, &with_accounts(config()?)?, out),
         Command::Status => with_queue(&config()?, |queue, now| status::run(queue, now, out)),
         Command::List(args) => with_queue(&config()?, |queue, now| list::run(args, queue, now, out)),
         Command::Show(args) => with_queue(&config()?, |queue, _| show::run(args, queue, out)),
@@ -133,7 +134,7 @@ fn trouble_of(error: Error) -> Trouble {
 
 /// Says what is wrong: one line on standard error, with `--json` also one object.
 fn report(trouble: &Trouble, out: &mut Output) -> Exit {
-    eprintln!("staffetta: {trouble}");
+    tell(trouble);
     if out.is_json() {
         let object = json!({"error": {"code": trouble.code, "message": trouble.message}});
         let _ = out.object(&object).and_then(|()| out.flush()); // nothing is left to say it with
@@ -176,6 +177,6 @@ fn start_log(cli: &Cli) {
     let registry = tracing_subscriber::registry().with(targets);
     let started = if cli.json { registry.with(layer.json()).try_init() } else { registry.with(layer).try_init() };
     if let Err(error) = started {
-        eprintln!("staffetta: no log: {error}");
+        tell(format_args!("no log: {error}"));
     }
 }

@@ -89,12 +89,27 @@ impl Output {
     }
 }
 
-/// A table for people, as wide as the terminal.
+/// A line on standard error, for people. If nobody reads it, so be it: a closed terminal stops no delivery.
+pub fn tell(text: impl Display) {
+    let _ = io::stderr().write_all(format!("staffetta: {text}\n").as_bytes());
+}
+
+/// A table for people, as wide as the terminal; without headings it goes on with the one before.
 pub fn table(headings: &[&str]) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(headings.iter().map(|heading| heading.to_uppercase()));
+    if !headings.is_empty() {
+        table.set_header(headings.iter().map(|heading| heading.to_uppercase()));
+    }
     table
+}
+
+/// A table as text: no space in front of a line, none at its end.
+pub fn text(mut table: Table) -> String {
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table.trim_fmt()
 }
 
 /// Text that came from elsewhere (a provider's message), without signs that could move a terminal's cursor.

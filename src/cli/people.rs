@@ -1,7 +1,7 @@
 //! How things are told to people: Italian times, ages, who is at the keyboard.
 
-use chrono::{DateTime, TimeDelta, Utc};
 use crate::domain::calendar::rome;
+use chrono::{DateTime, TimeDelta, Utc};
 
 /// Italian date and time, to the second.
 pub fn time(at: DateTime<Utc>) -> String {
@@ -17,8 +17,13 @@ pub fn maybe_time(at: Option<DateTime<Utc>>) -> String {
 pub fn age(seconds: i64) -> String {
     let seconds = seconds.max(0);
     let units = [(seconds / 86_400, "d"), (seconds / 3600 % 24, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
-    let shown: Vec<String> =
-        units.iter().skip_while(|(n, _)| *n == 0).take(2).filter(|(n, _)| *n > 0).map(|(n, u)| format!("{n}{u}")).collect();
+    let shown: Vec<String> = units
+        .iter()
+        .skip_while(|(n, _)| *n == 0)
+        .take(2)
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, u)| format!("{n}{u}"))
+        .collect();
     if shown.is_empty() { "0s".to_owned() } else { shown.join(" ") }
 }
 
@@ -52,9 +57,16 @@ mod tests {
 
     #[test]
     fn ages_are_short() {
-        for (seconds, text) in
-            [(0, "0s"), (-5, "0s"), (59, "59s"), (60, "1m"), (61, "1m 1s"), (3_600, "1h"), (93_784, "1d 2h"), (86_401, "1d")]
-        {
+        for (seconds, text) in [
+            (0, "0s"),
+            (-5, "0s"),
+            (59, "59s"),
+            (60, "1m"),
+            (61, "1m 1s"),
+            (3_600, "1h"),
+            (93_784, "1d 2h"),
+            (86_401, "1d"),
+        ] {
             assert_eq!(age(seconds), text);
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::output::tell;
 use super::trouble::Trouble;
 use super::trouble_of;
 use crate::domain::state::State;
@@ -70,7 +71,7 @@ impl Progress {
 
     /// A line on standard error, above the bar.
     pub fn say(&self, text: &str) {
-        self.bar.suspend(|| eprintln!("staffetta: {text}"));
+        self.bar.suspend(|| tell(text));
     }
 
     /// Takes the bar away.
@@ -81,21 +82,26 @@ impl Progress {
 
 /// Documents for which the program still does something.
 fn on_the_way(status: &StatusView) -> u64 {
-    [State::Queued, State::Sending, State::InDoubt, State::Accepted].iter().filter_map(|state| status.counts.get(state)).sum()
+    [State::Queued, State::Sending, State::InDoubt, State::Accepted]
+        .iter()
+        .filter_map(|state| status.counts.get(state))
+        .sum()
 }
 
-/// Standard error for the log: what is written there goes above the bar.
+/// Standard error for the log: what is written there goes above the bar. Never fails: a closed terminal stops no
+/// delivery, and the log's own complaint about it would panic.
 pub struct LogWriter;
 
 impl Write for LogWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match BAR.get() {
-            Some(bar) => bar.suspend(|| io::stderr().write(bytes)),
-            None => io::stderr().write(bytes),
-        }
+        let _ = match BAR.get() {
+            Some(bar) => bar.suspend(|| io::stderr().write_all(bytes)),
+            None => io::stderr().write_all(bytes),
+        };
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        Ok(())
     }
 }

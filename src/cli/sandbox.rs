@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::output::Output;
+use super::output::{Output, tell};
 use super::signals::Signals;
 use super::trouble::Trouble;
 use super::{Exit, args};
@@ -30,7 +30,7 @@ pub fn run(args: &args::Sandbox, out: &mut Output) -> Result<Exit, Trouble> {
         let sandbox = Sandbox::start_with(options).map_err(|error| cannot_start(args, &error))?;
         announce(&sandbox, out)?;
         let signal = signals.next().await;
-        eprintln!("staffetta: {signal}: the sandbox stops; it forgets everything");
+        tell(format_args!("{signal}: the sandbox stops; it forgets everything"));
         Ok(Exit::DONE)
     })
 }

@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use serde_json::json;
 use crate::queue::Queue;
 use crate::view::{DocumentView, EventView, ParentView};
+use serde_json::json;
 
-use super::output::{Output, plain};
+use super::output::{Output, plain, tell};
 use super::people::time;
 use super::trouble::Trouble;
 use super::{Exit, args, trouble_of};
@@ -35,7 +35,7 @@ pub fn run(args: &args::Show, queue: &Queue, out: &mut Output) -> Result<Exit, T
 /// Says that no document has this key.
 pub fn unknown(key: &str, out: &mut Output) -> Result<(), Trouble> {
     let message = format!("no document has the key {key}: see `staffetta list`");
-    eprintln!("staffetta: {message}");
+    tell(&message);
     if out.is_json() {
         out.object(&json!({"key": key, "error": {"code": "unknown_key", "message": message}}))?;
     }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
 use crate::domain::state::State;
 use crate::queue::Queue;
 use crate::view::{AccountView, StatusView};
+use chrono::{DateTime, Utc};
 
 use super::output::{Output, plain};
 use super::people::{age, between, count, time};
@@ -34,7 +34,8 @@ fn in_words(status: &StatusView, now: DateTime<Utc>, out: &mut Output) -> Result
         None => out.line("oldest unsent   none")?,
     }
     if let Some(due) = status.next_due {
-        let when = if due <= now { "now".to_owned() } else { format!("in {}", between(now, due)) };
+        let soon = due.signed_duration_since(now).num_seconds() < 1;
+        let when = if soon { "now".to_owned() } else { format!("in {}", between(now, due)) };
         out.line(format_args!("next due        {} ({when})", time(due)))?;
     }
     for account in &status.accounts {
@@ -75,7 +76,6 @@ fn account_in_words(account: &AccountView, now: DateTime<Utc>, out: &mut Output)
 }
 
 fn counts(counts: &BTreeMap<State, u64>) -> String {
-    let shown: Vec<String> =
-        counts.iter().filter(|(_, n)| **n > 0).map(|(state, n)| format!("{n} {state}")).collect();
+    let shown: Vec<String> = counts.iter().filter(|(_, n)| **n > 0).map(|(state, n)| format!("{n} {state}")).collect();
     if shown.is_empty() { "nothing".to_owned() } else { shown.join(", ") }
 }

@@ -48,7 +48,18 @@ fn companies_can_be_listed_made_changed_and_removed() {
     let list = shop.run(&["--json", "company", "list"]).status(0).lines();
     assert!(list.iter().any(|row| row["fiscal_id"] == "12345678903"), "{list:?}");
     assert!(shop.run(&["company", "list"]).status(0).out().contains("12345678903"));
-    let add = ["--json", "company", "add", "07643520567", "--name", "Bar Roma", "--email", "bar@example.com", "--receipts", "true"];
+    let add = [
+        "--json",
+        "company",
+        "add",
+        "07643520567",
+        "--name",
+        "Bar Roma",
+        "--email",
+        "bar@example.com",
+        "--receipts",
+        "true",
+    ];
     let made = shop.run(&add).status(0).one();
     assert_eq!((&made["fiscal_id"], &made["receipts"]), (&"07643520567".into(), &true.into()), "{made}");
     // There already, with the same values: no error.
@@ -56,8 +67,20 @@ fn companies_can_be_listed_made_changed_and_removed() {
     let other = ["--json", "company", "add", "07643520567", "--name", "Other", "--email", "bar@example.com"];
     assert_eq!(shop.run(&other).status(1).one()["error"]["code"], "conflict");
     let mut update = shop.command(&[
-        "--json", "company", "update", "07643520567", "--receipts", "false", "--tax-code", "RSSMRA80A01H501U",
-        "--password-env", "ADE_PASSWORD", "--pin-env", "ADE_PIN", "--callback", "receipt=https://till.example.com/hook",
+        "--json",
+        "company",
+        "update",
+        "07643520567",
+        "--receipts",
+        "false",
+        "--tax-code",
+        "RSSMRA80A01H501U",
+        "--password-env",
+        "ADE_PASSWORD",
+        "--pin-env",
+        "ADE_PIN",
+        "--callback",
+        "receipt=https://till.example.com/hook",
     ]);
     update.env("ADE_PASSWORD", "s3cret-password").env("ADE_PIN", "12345678");
     let output = update.output().expect("it runs");
@@ -66,12 +89,25 @@ fn companies_can_be_listed_made_changed_and_removed() {
     assert_eq!(changed.one()["receipts"], false);
     assert!(!changed.out().contains("s3cret-password"));
     shop.run(&["company", "update", "07643520567"]).status(2);
-    let missing = shop.run(&["company", "update", "07643520567", "--tax-code", "X", "--password-env", "NO_A", "--pin-env", "NO_B"]);
+    let missing = shop.run(&[
+        "company",
+        "update",
+        "07643520567",
+        "--tax-code",
+        "X",
+        "--password-env",
+        "NO_A",
+        "--pin-env",
+        "NO_B",
+    ]);
     assert!(missing.trouble().contains("NO_A"));
     shop.run(&["company", "remove", "07643520567"]).status(0);
     assert_eq!(shop.run(&["--json", "company", "show", "07643520567"]).status(1).one()["error"]["code"], "not_found");
     // Not every provider has them.
-    assert_eq!(shop.run(&["--json", "company", "list", "--account", "taxfree"]).status(1).one()["error"]["code"], "not_offered");
+    assert_eq!(
+        shop.run(&["--json", "company", "list", "--account", "taxfree"]).status(1).one()["error"]["code"],
+        "not_offered"
+    );
     shop.run(&["company", "list", "--account", "shop-napoli"]).trouble();
 }
 
@@ -82,7 +118,8 @@ fn the_providers_own_list_is_read_to_its_end() {
     shop.run(&["drain", "--for", "120s"]).status(0);
     let all = shop.run(&["--json", "receipts", "shop-roma"]).status(0).lines();
     assert_eq!(all.len(), 130);
-    let some = shop.run(&["--json", "receipts", "shop-roma", "--limit", "7", "--type", "sale", "--fiscal-id", "12345678903"]);
+    let some =
+        shop.run(&["--json", "receipts", "shop-roma", "--limit", "7", "--type", "sale", "--fiscal-id", "12345678903"]);
     assert_eq!(some.status(0).lines().len(), 7);
     let none = shop.run(&["receipts", "shop-roma", "--type", "void"]).status(0);
     assert_eq!(none.out(), "");

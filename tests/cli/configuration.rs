@@ -42,7 +42,7 @@ fn the_configuration_is_found_where_it_is_said_to_be() {
     let path = shop.path("staffetta.toml");
     let mut by_variable = missing.command(&["status"]);
     by_variable.env("STAFFETTA_CONFIG", &path);
-    assert_eq!(by_variable.status().expect("it runs").code(), Some(0));
+    assert_eq!(by_variable.output().expect("it runs").status.code(), Some(0));
     // The option comes before the variable.
     by_variable.args(["--config", "none.toml"]);
     assert_eq!(by_variable.output().expect("it runs").status.code(), Some(2));

@@ -17,7 +17,8 @@ fn what_never_left_can_be_called_off() {
 
     // One that is not possible does not keep the others.
     let ran = shop.run(&["--json", "cancel", "k1", "nobody", "k2", "--reason", "again"]).status(1);
-    let said: Vec<(Value, Value)> = ran.lines().iter().map(|line| (line["key"].clone(), line["done"].clone())).collect();
+    let said: Vec<(Value, Value)> =
+        ran.lines().iter().map(|line| (line["key"].clone(), line["done"].clone())).collect();
     let expected: Vec<(Value, Value)> =
         [("k1", false), ("nobody", false), ("k2", true)].map(|(key, done)| (key.into(), done.into())).into();
     assert_eq!(said, expected);

@@ -21,6 +21,8 @@ fn every_line_gets_its_own_answer_in_order() {
         sale("k5").replace("shop-roma", "shop-napoli"),
         String::from(r#"{"key":"k6","kind":"return","parent":"nobody","body":{"items":[{"line":0,"quantity":1}]}}"#),
         String::from(r#"{"key":"k7","kind":"return","parent":"k1","body":{"items":[{"line":0,"quantity":2}]}}"#),
+        String::from(r#"{"key":"r1","kind":"return","parent":"k1","body":{"items":[{"line":0,"quantity":1}]}}"#),
+        String::from(r#"{"key":"v1","kind":"void","parent":"k1","body":{}}"#),
         String::from("[1,2]"),
         String::from("  "),
         sale("k 8"),
@@ -48,10 +50,12 @@ fn every_line_gets_its_own_answer_in_order() {
         (6, Some("k4"), "invalid"),
         (7, Some("k5"), "unknown_account"),
         (8, Some("k6"), "unknown_parent"),
-        (9, Some("k7"), "parent_conflict"),
-        (10, None, "malformed"),
-        (12, None, "invalid"),
-        (13, Some("k9"), "taken"),
+        (9, Some("k7"), "invalid"),
+        (10, Some("r1"), "taken"),
+        (11, Some("v1"), "parent_conflict"),
+        (12, None, "malformed"),
+        (14, None, "invalid"),
+        (15, Some("k9"), "taken"),
     ];
     for (index, expected) in expected.iter().enumerate() {
         let found = said.get(index).expect("a line each");
@@ -68,7 +72,7 @@ fn every_line_gets_its_own_answer_in_order() {
     assert_eq!(violation["message"], "Total paid and uncollected amounts is not matching the items total amount.");
     assert!(ran.err().contains("1 blank line"), "{}", ran.err());
     let keys: Vec<Value> = shop.run(&["list", "--json"]).status(0).lines();
-    assert_eq!(keys.iter().map(|line| line["key"].as_str().unwrap_or("?")).collect::<Vec<_>>(), ["k1", "k9"]);
+    assert_eq!(keys.iter().map(|line| line["key"].as_str().unwrap_or("?")).collect::<Vec<_>>(), ["k1", "r1", "k9"]);
 }
 
 #[test]

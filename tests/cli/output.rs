@@ -18,7 +18,7 @@ fn every_command_has_help_with_an_example() {
     for command in COMMANDS {
         assert!(help.lines().any(|line| line.trim_start().starts_with(command)), "{command} in {help}");
         let own = shop.run(&[command, "--help"]).status(0).out();
-        assert!(own.contains("Example") && own.contains(&format!("{command}")), "{own}");
+        assert!(own.contains("Example") && own.contains(command), "{own}");
         assert_eq!(own, shop.run(&[command, "--help"]).out());
     }
     assert!(shop.run(&["--version"]).status(0).out().starts_with("staffetta "));
@@ -69,6 +69,16 @@ fn a_reader_that_goes_away_is_no_error() {
 }
 
 #[test]
+fn nobody_on_standard_error_is_no_error_either() {
+    let shop = Shop::new();
+    for (args, status) in [(&["enqueue"][..], 0), (&["show", "nobody"], 1), (&["list", "--config", "none"], 2)] {
+        let mut child = shop.command(args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it runs");
+        drop(child.stderr.take());
+        assert_eq!(child.wait().expect("it ends").code(), Some(status), "{args:?}");
+    }
+}
+
+#[test]
 fn the_objects_have_the_promised_members() {
     let shop = Shop::new();
     shop.take(&sale("k1"));
@@ -84,7 +94,10 @@ fn the_objects_have_the_promised_members() {
         may_have(line, &["reason", "due_at"]);
     }
     let show = shop.run(&["--json", "show", "k2"]).status(0).one();
-    members(&show, &["key", "id", "kind", "account", "state", "body", "parent", "children", "attention", "remote", "events"]);
+    members(
+        &show,
+        &["key", "id", "kind", "account", "state", "body", "parent", "children", "attention", "remote", "events"],
+    );
     assert_eq!(show["parent"], "k1");
     members(&show["events"][0], &["seq", "at", "event"]);
     let parent = shop.run(&["--json", "show", "k1"]).status(0).one();
@@ -181,13 +194,8 @@ fn a_journal_in_use_names_the_process_that_holds_it() {
 fn damage_is_found_and_named() {
     let shop = Shop::new();
     shop.feed(&["enqueue"], sales(50)).status(0);
-    let segment = std::fs::read_dir(shop.path("journal"))
-        .expect("a folder")
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.is_file())
-        .max_by_key(|path| std::fs::metadata(path).map(|meta| meta.len()).unwrap_or_default())
-        .expect("a segment");
+    let mut segments = std::fs::read_dir(shop.path("journal/segments")).expect("a folder").flatten();
+    let segment = segments.next().expect("a segment").path();
     let mut bytes = std::fs::read(&segment).expect("readable");
     let at = bytes.windows(4).position(|four| four == "Caff".as_bytes()).expect("a document");
     bytes[at] ^= 1;

@@ -5,10 +5,10 @@ mod provider;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::domain::document::Kind;
 use crate::domain::id::{AccountName, FiscalId, RemoteId};
 use crate::domain::state::State;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::when::{Moment, Until};
 use super::{duration, when};
@@ -37,13 +37,13 @@ Exit status: 0 done, 1 refused or not possible, 2 our trouble (one line says wha
 )]
 pub struct Cli {
     /// The configuration [default: $STAFFETTA_CONFIG, or staffetta.toml]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
     pub config: Option<PathBuf>,
     /// Print every result as one JSON object a line
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = "Everywhere")]
     pub json: bool,
     /// Say more on standard error; twice, still more
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Everywhere")]
     pub verbose: u8,
     #[command(subcommand)]
     pub command: Command,

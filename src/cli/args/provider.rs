@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use chrono::NaiveDate;
-use clap::{Args, Subcommand};
 use crate::domain::id::{AccountName, FiscalId};
 use crate::provider::calls;
+use chrono::NaiveDate;
+use clap::{Args, Subcommand};
 
 /// `fetch`.
 #[derive(Debug, Args)]
@@ -153,7 +153,7 @@ fn callback(text: &str) -> Result<(String, Option<String>), String> {
 
 fn what(text: &str) -> Result<calls::Fetch, String> {
     let all = calls::Fetch::ALL;
-    all.into_iter().find(|what| what.name() == text).ok_or_else(|| {
-        format!("ask for one of {}", all.map(calls::Fetch::name).join(", "))
-    })
+    all.into_iter()
+        .find(|what| what.name() == text)
+        .ok_or_else(|| format!("ask for one of {}", all.map(calls::Fetch::name).join(", ")))
 }

@@ -3,10 +3,10 @@
 use std::ops::Range;
 use std::path::Path;
 
-use chrono::NaiveDate;
 use crate::domain::account::{Account, ProviderKind};
 use crate::domain::calendar::Window;
 use crate::domain::id::{AccountName, FiscalId};
+use chrono::NaiveDate;
 use toml::Spanned;
 
 use super::meaning::window;

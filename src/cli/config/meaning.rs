@@ -25,6 +25,7 @@ pub struct Config {
     /// `[dispatch]`.
     pub dispatch: Dispatch,
     /// `[agent]`, kept for the agent.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the agent is not built yet"))]
     pub agent: Agent,
     /// `[[account]]`, in the file's order; names are unique.
     pub accounts: Vec<ConfiguredAccount>,
@@ -50,6 +51,7 @@ pub struct Dispatch {
 }
 
 /// `[agent]`.
+#[cfg_attr(not(test), expect(dead_code, reason = "the agent is not built yet"))]
 #[derive(Debug, Clone, Default)]
 pub struct Agent {
     /// A loopback address, where a socket file will not do.

@@ -9,8 +9,8 @@ mod url;
 use std::path::{Path, PathBuf};
 
 pub use account::{ConfiguredAccount, Endpoint};
-pub use meaning::{Agent, Config};
-pub use secret::{MissingSecret, SecretSource};
+pub use meaning::Config;
+pub use secret::MissingSecret;
 
 use crate::cli::trouble::Trouble;
 
