@@ -129,6 +129,25 @@ fn drain_delivers_and_says_what_is_left() {
 }
 
 #[test]
+fn the_shop_day_that_ships_goes_through() {
+    let (shop, sandbox) = Sandbox::shop();
+    sandbox.ask("POST", "/_sandbox/settings", r#"{"merchant_delay":"50ms"}"#);
+    let day = include_str!("../../examples/shop-day.jsonl");
+    // What is sold in the morning is delivered before it is corrected in the afternoon.
+    let (morning, afternoon): (Vec<&str>, Vec<&str>) = day.lines().partition(|line| !line.contains("\"parent\""));
+    shop.feed(&["enqueue"], morning.join("\n")).status(1);
+    shop.run(&["drain", "--for", "120s"]).status(0);
+    shop.feed(&["enqueue"], afternoon.join("\n")).status(0);
+    let report = shop.run(&["--json", "drain", "--for", "120s"]).status(0).one();
+    let waiting = report["waiting"].as_array().map_or(0, Vec::len);
+    assert_eq!((&report["left"], waiting), (&serde_json::json!([]), 0), "{report}");
+    assert_eq!(report["registered"], day.lines().count() - 1);
+    let ledger = sandbox.ledger();
+    assert_eq!(ledger.len(), day.lines().count() - 1);
+    assert!(ledger.iter().all(|entry| entry["duplicates"] == 0 && entry["issued"] == true), "{ledger:#?}");
+}
+
+#[test]
 fn what_is_refused_is_left_and_named() {
     let (shop, sandbox) = Sandbox::shop_with(
         r#"[{"call":"submit","fault":{"type":"status","code":400,"body":{"data":"null","success":false,"message":"Missing fiscal_id","error":423}}}]"#,
