@@ -214,7 +214,7 @@ impl Candidate {
             body: self.body_json.clone(),
             totals: verdict.totals.unwrap_or(self.totals),
             fingerprint,
-            deadline: verdict.deadline.or_else(|| draft_deadline(body)),
+            deadline: verdict.deadline.or_else(|| draft_deadline(body, self.taken_at)),
             invoice_name: match body {
                 Body::Draft(draft) => Some(draft.merchant_invoice_id.clone()),
                 _ => None,
@@ -287,9 +287,11 @@ fn totals_of(body: &Body) -> Result<String, Rejection> {
     totals.to_json().map_err(|error| Rejection::new("invalid", error.to_string()))
 }
 
-fn draft_deadline(body: &Body) -> Option<DateTime<Utc>> {
+/// A draft is of no use once its goods can no longer leave the EU in time. One that is dated back is as old as its intake:
+/// whether the date is right is not for the queue to say.
+fn draft_deadline(body: &Body, taken_at: DateTime<Utc>) -> Option<DateTime<Utc>> {
     match body {
-        Body::Draft(draft) => Some(calendar::tax_free_horizon(draft.created_on.date())),
+        Body::Draft(draft) => Some(calendar::tax_free_horizon(draft.created_on.date().max(calendar::fiscal_day(taken_at)))),
         _ => None,
     }
 }
