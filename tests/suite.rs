@@ -1,5 +1,6 @@
 //! One binary for all integration tests; each file is named for what it proves.
 
+mod damage;
 mod journal;
 mod papers;
 mod power_cut;

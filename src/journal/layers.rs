@@ -5,7 +5,7 @@
 
 use std::iter::Peekable;
 use std::ops::Bound;
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock};
 
 use uuid::Uuid;
 
@@ -36,6 +36,8 @@ pub(crate) struct Layers {
     store: RwLock<Option<Store>>,
     work: Mutex<Work>,
     changed: Condvar,
+    /// The first failure of the store.
+    broken: OnceLock<JournalError>,
 }
 
 /// What the flusher does.
@@ -51,7 +53,7 @@ struct Work {
 impl Layers {
     pub fn new(journal: Uuid, store: Store) -> Layers {
         let (top, store) = (RwLock::default(), RwLock::new(Some(store)));
-        Layers { journal, top, store, work: Mutex::default(), changed: Condvar::new() }
+        Layers { journal, top, store, work: Mutex::default(), changed: Condvar::new(), broken: OnceLock::new() }
     }
 
     /// Makes a group's changes visible. `reached` is its last record.
@@ -73,8 +75,9 @@ impl Layers {
         self.freeze(reached, large >= BEHIND)
     }
 
-    fn failure(&self) -> Result<()> {
-        lock(&self.work).failed.clone().map_or(Ok(()), Err)
+    /// Whether the index still works. Once it has failed only a new open helps, which makes it anew.
+    pub fn failure(&self) -> Result<()> {
+        self.broken.get().cloned().or_else(|| lock(&self.work).failed.clone()).map_or(Ok(()), Err)
     }
 
     /// Hands `recent` to the flusher; when that is busy, later, unless it must be now.
@@ -168,7 +171,9 @@ impl Layers {
 
     fn with_store<T>(&self, f: impl FnOnce(&Store) -> Result<T>) -> Result<T> {
         let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
-        f(store.as_ref().ok_or(JournalError::Closed)?)
+        f(store.as_ref().ok_or(JournalError::Closed)?).inspect_err(|error| {
+            self.broken.get_or_init(|| error.clone());
+        })
     }
 
     /// The first `limit` entries of a range under these layers, newest first.

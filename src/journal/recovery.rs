@@ -84,7 +84,8 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<Brought> {
         hash: known.hash,
     });
     mark(dir, options, &Checkpoint::new(id, false, files.boot_id(), last))?;
-    let (up, why) = bring_up(dir, options, id, &segments, distrust)?;
+    let clean = known.is_some_and(|known| known.clean);
+    let (up, why) = bring_up(dir, options, id, &segments, clean, distrust)?;
     match finish(dir, options, &up, &segments, known) {
         Ok((writer, mut recovery)) => {
             recovery.created = created;
@@ -195,6 +196,7 @@ fn bring_up(
     options: &Options,
     id: Uuid,
     segments: &[Segment],
+    clean: bool,
     distrust: Option<String>,
 ) -> Result<(Up, Option<String>)> {
     let folder = dir.join(INDEX);
@@ -203,12 +205,12 @@ fn bring_up(
         return Ok((up, Some("it is kept in memory".to_owned())));
     }
     let had = folder.exists();
-    let attempt = || {
-        let (store, reached) = Store::open(&folder, id)?;
+    let attempt = |clean| {
+        let (store, reached) = Store::open(&folder, id, clean)?;
         let fresh = reached.is_none();
         Ok((try_index(dir, options, id, segments, store, reached)?, fresh))
     };
-    let why = match attempt() {
+    let why = match attempt(clean) {
         Ok((up, false)) => return Ok((up, None)),
         Ok((up, true)) => {
             let why = distrust.unwrap_or_else(|| if had { "it was empty" } else { "it was missing" }.to_owned());
@@ -221,7 +223,7 @@ fn bring_up(
         Err(error) => return Err(error),
     };
     index::remove(&folder)?;
-    match attempt() {
+    match attempt(false) {
         Ok((up, _)) => {
             tracing::warn!(why, records = up.replayed, "the journal's index was rebuilt");
             Ok((up, Some(why)))

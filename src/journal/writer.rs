@@ -78,7 +78,7 @@ impl Writer {
             return;
         }
         self.reserve.new_group();
-        if let Err(error) = self.roll_if_long() {
+        if let Err(error) = self.shared.layers.failure().and_then(|()| self.roll_if_long()) {
             self.shared.poison(&error);
             return;
         }
