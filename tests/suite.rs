@@ -1,6 +1,7 @@
 //! One binary for all integration tests; each file is named for what it proves.
 
 mod damage;
+mod faults;
 mod journal;
 mod papers;
 mod power_cut;

@@ -14,9 +14,7 @@ use super::error::{JournalError, Result};
 use super::index::{Reached, Store};
 use super::shared::lock;
 
-/// Entries of `recent` beyond which it is put into the store.
-const FLUSH_ENTRIES: usize = 48 * 1024;
-/// And bytes.
+/// Bytes of `recent` beyond which it is put into the store, however few entries they are.
 const FLUSH_BYTES: usize = 16 * 1024 * 1024;
 /// When `recent` is so many times as large and the flusher still busy, the writer waits for it.
 const BEHIND: usize = 4;
@@ -31,6 +29,8 @@ struct Top {
 /// The layers.
 pub(crate) struct Layers {
     journal: Uuid,
+    /// Entries of `recent` beyond which it is put into the store.
+    batch: usize,
     top: RwLock<Top>,
     /// `None` once closed. The lock is only ever held for writing to close.
     store: RwLock<Option<Store>>,
@@ -51,9 +51,17 @@ struct Work {
 }
 
 impl Layers {
-    pub fn new(journal: Uuid, store: Store) -> Layers {
+    pub fn new(journal: Uuid, store: Store, batch: usize) -> Layers {
         let (top, store) = (RwLock::default(), RwLock::new(Some(store)));
-        Layers { journal, top, store, work: Mutex::default(), changed: Condvar::new(), broken: OnceLock::new() }
+        Layers {
+            journal,
+            batch: batch.max(1),
+            top,
+            store,
+            work: Mutex::default(),
+            changed: Condvar::new(),
+            broken: OnceLock::new(),
+        }
     }
 
     /// Makes a group's changes visible. `reached` is its last record.
@@ -66,7 +74,7 @@ impl Layers {
             top.recent_bytes += key.len() + value.as_ref().map_or(0, Vec::len) + 64;
             top.recent.insert(key, value);
         }
-        let size = |top: &Top| (top.recent.len() / FLUSH_ENTRIES).max(top.recent_bytes / FLUSH_BYTES);
+        let size = |top: &Top| (top.recent.len() / self.batch).max(top.recent_bytes / FLUSH_BYTES);
         let large = size(&top);
         drop(top);
         if large == 0 || !may_flush {

@@ -103,7 +103,7 @@ pub fn verify(dir: &Path, files: Arc<dyn Files>) -> Result<Report, JournalError>
         Store::open(&scratch.0.join("records"), id, false)?.0
     };
     let mut check =
-        Check { report, layers: Layers::new(id, store), changes: Changes::new(), known, index, failed: false };
+        Check { report, layers: Layers::new(id, store, FLUSH), changes: Changes::new(), known, index, failed: false };
     let ended = salvage::walk(&*files, dir, id, &names, &mut |met| check.meet(met))?;
     let report = check.finish(ended)?;
     scratch.remove()?;
