@@ -1,7 +1,9 @@
 //! One binary for all integration tests; each file is named for what it proves.
 
 mod cli;
+mod damage;
 mod dispatch;
+mod faults;
 mod intake;
 mod journal;
 mod papers;
