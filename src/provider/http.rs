@@ -15,10 +15,9 @@ use reqwest::{Client, Method, Url};
 
 use super::config::ConfigError;
 use crate::clock::Clock;
-use crate::domain::limits::{MAX_ANSWER, MAX_REASON};
+use crate::domain::limits::{MAX_ANSWER, MAX_REASON, MAX_RETRY_AFTER_S};
 
-/// The longest `Retry-After` that is believed.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(MAX_RETRY_AFTER_S);
 
 /// One request.
 #[derive(Debug, Clone)]
