@@ -152,10 +152,6 @@ impl Queue {
         read(&self.inner.accounts).clone()
     }
 
-    pub(crate) fn account(&self, name: &AccountName) -> Option<Account> {
-        read(&self.inner.accounts).iter().find(|account| account.name == *name).cloned()
-    }
-
     pub(crate) fn set_skew(&self, account: &AccountName, skew_ms: i64) {
         write(&self.inner.skews).insert(account.clone(), skew_ms);
     }
