@@ -78,15 +78,21 @@ async fn story(out: &mut Output, folder: &Path) -> Result<Tally, Trouble> {
     sandbox.go_online().await.map_err(|error| trouble("the sandbox cannot listen again", &error))?;
     let before = sandbox.requests().len();
     let mut child = dispatch_in_a_process(folder)?;
-    say(out, "13:01  the network is back, but 30% of the answers to submissions are lost; a process of its own delivers")?;
+    say(
+        out,
+        "13:01  the network is back, but 30% of the answers to submissions are lost; a process of its own delivers",
+    )?;
     wait(requests(&sandbox, before + REQUESTS_BEFORE_THE_KILL, &mut child)).await;
     child.kill().and_then(|()| child.wait()).map_err(|error| trouble("the process cannot be killed", &error))?;
     let queue = connect::open(&config)?;
     let interrupted = queue.recovery().interrupted.len();
-    say(out, format_args!(
-        "13:02  that process was killed (kill -9); the queue is open again: {}, {interrupted} were on the wire at that moment",
-        states(&queue)?
-    ))?;
+    say(
+        out,
+        format_args!(
+            "13:02  that process was killed (kill -9); the queue is open again: {}, {interrupted} were on the wire at that moment",
+            states(&queue)?
+        ),
+    )?;
 
     let dispatcher = start(&queue, &config)?;
     refused += sell(out, &queue, evening, &mut taken)?;

@@ -190,6 +190,7 @@ impl Writer {
     }
 
     /// Writes a group, flushes it, makes it visible.
+    #[expect(clippy::result_large_err, reason = "what could not be written is given back whole, and that is rare")]
     fn write(&mut self, staging: Staging) -> Result<(), (Failure, Staging)> {
         let started = self.shared.clock.monotonic();
         let (bytes, last) = self.encode(&staging);

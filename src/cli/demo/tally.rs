@@ -31,12 +31,7 @@ pub(super) struct Tally {
 }
 
 /// Counts. `taken` are the keys that `enqueue` promised.
-pub(super) fn tally(
-    taken: &BTreeSet<String>,
-    refused: usize,
-    documents: &[Summary],
-    ledger: &[LedgerEntry],
-) -> Tally {
+pub(super) fn tally(taken: &BTreeSet<String>, refused: usize, documents: &[Summary], ledger: &[LedgerEntry]) -> Tally {
     let mut times: BTreeMap<&str, usize> = BTreeMap::new();
     for key in ledger.iter().filter_map(|entry| entry.idempotency_key.as_deref()) {
         *times.entry(key).or_default() += 1;
