@@ -398,7 +398,7 @@ fn apply_group(layers: &Layers, group: Vec<Replayed>, reached: Reached) -> Resul
         let mut applied = apply_one(&replayed, &Under(layers, &changes))?;
         changes.append(&mut applied);
     }
-    layers.publish(changes, reached, true)
+    layers.publish(changes, reached, false)
 }
 
 /// What a record read again changes; what cannot follow is damage.

@@ -214,7 +214,7 @@ impl Writer {
             stats.full = self.reserve.is_full();
         }
         // The index's files need room too; while there is none they wait.
-        let published = self.shared.layers.publish(staging.changes, last, !self.reserve.is_full());
+        let published = self.shared.layers.publish(staging.changes, last, self.reserve.is_full());
         self.shared.last_seq.store(last.seq, Ordering::Release);
         if let Err(error) = published {
             self.shared.poison(&error); // this group is durable all the same
