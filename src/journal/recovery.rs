@@ -362,9 +362,7 @@ pub(crate) fn walk(
                 }
                 Step::End if group.is_empty() => break,
                 Step::End => "the segment ends inside a commit group".to_owned(),
-                Step::Flaw(Flaw::Version(version)) => {
-                    return Err(JournalError::Version { what: format!("a record of version {version}") });
-                }
+                Step::Flaw(flaw @ Flaw::Version(_)) => return Err(JournalError::Version { what: flaw.words() }),
                 Step::Flaw(flaw) => flaw.words(),
             };
             if !is_last {
