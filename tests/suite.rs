@@ -4,6 +4,8 @@ mod cli;
 mod damage;
 mod dispatch;
 mod faults;
+mod format;
+mod index;
 mod intake;
 mod journal;
 mod papers;
