@@ -11,4 +11,5 @@ mod sandbox;
 mod sim;
 mod simulation;
 mod support;
+mod tidy;
 mod totals;
