@@ -1,6 +1,7 @@
 //! One binary for all integration tests; each file is named for what it proves.
 
 mod cli;
+mod crash;
 mod dispatch;
 mod intake;
 mod journal;
