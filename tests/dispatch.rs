@@ -142,7 +142,10 @@ impl Bench {
 
     fn start_with(&mut self, settings: Settings) {
         let scripts = [&self.roma, &self.milano, &self.taxfree];
-        let managed = accounts().into_iter().zip(scripts).map(|(account, script)| Managed::new(account, Arc::new(script.clone())));
+        let managed = accounts()
+            .into_iter()
+            .zip(scripts)
+            .map(|(account, script)| Managed::new(account, Arc::new(script.clone())));
         self.dispatcher = Some(Dispatcher::start_with(&self.queue, managed.collect(), settings).unwrap());
     }
 
@@ -234,7 +237,11 @@ async fn dispatch_never_counts_a_failed_look_up_as_not_found() {
     let mut bench = Bench::new(MORNING);
     bench.sell("a");
     let failed = || LookUpOutcome::Failed { why: "no line".to_owned(), retry_after: None };
-    bench.roma.will_answer([unknown()]).will_find((0..6).map(|_| failed())).will_find([LookUpOutcome::Found(remote("r9"))]);
+    bench
+        .roma
+        .will_answer([unknown()])
+        .will_find((0..6).map(|_| failed()))
+        .will_find([LookUpOutcome::Found(remote("r9"))]);
     bench.start();
     bench.drained().await;
     assert_eq!(bench.roma.submitted(), ["a"]);
@@ -434,7 +441,10 @@ async fn dispatch_never_starts_what_could_be_on_the_wire_in_the_blackout() {
     assert_eq!(sent.iter().filter(|at| **at < wall).count(), 1, "{sent:?}");
     assert!(sent.iter().all(|at| *at + TimeDelta::seconds(29) < wall || *at >= midnight), "{sent:?}");
     let moved = bench.get("s4");
-    assert!(moved.attention.iter().any(|attention| attention.what == "fiscal_day_moved"), "sold before midnight, sent after");
+    assert!(
+        moved.attention.iter().any(|attention| attention.what == "fiscal_day_moved"),
+        "sold before midnight, sent after"
+    );
     assert!(!bench.queue.status().unwrap().needs_person, "a moved day informs, it needs nobody");
 }
 
@@ -474,7 +484,12 @@ async fn dispatch_takes_a_bare_bad_request_for_unknown_once_and_then_for_a_refus
 async fn dispatch_holds_what_the_provider_gave_up_with_the_authority_uncertain() {
     let mut bench = Bench::new(MORNING);
     bench.sell_at("m", "01234567897");
-    let failed = TrackOutcome::Failed { certain: false, code: Some("500".to_owned()), message: "gave up".to_owned(), remote: remote("r1") };
+    let failed = TrackOutcome::Failed {
+        certain: false,
+        code: Some("500".to_owned()),
+        message: "gave up".to_owned(),
+        remote: remote("r1"),
+    };
     bench.milano.will_tell([failed]);
     bench.start();
     bench.drained().await;
@@ -574,12 +589,13 @@ async fn dispatch_sends_a_lost_draft_again_and_a_lost_note_never() {
         unit_price_with_vat: "244".into(),
         vat_rate: "22".into(),
     };
-    let draft = DraftInput { merchant_invoice_id: "F1".to_owned(), created_on: None, items: vec![item], discount: None };
+    let draft =
+        DraftInput { merchant_invoice_id: "F1".to_owned(), created_on: None, items: vec![item], discount: None };
     bench.queue.enqueue("d", draft).unwrap();
-    bench.taxfree.will_answer([unknown()]).will_find([
-        LookUpOutcome::CannotTell("no list".to_owned()),
-        LookUpOutcome::CannotTell("no list".to_owned()),
-    ]);
+    bench
+        .taxfree
+        .will_answer([unknown()])
+        .will_find([LookUpOutcome::CannotTell("no list".to_owned()), LookUpOutcome::CannotTell("no list".to_owned())]);
     bench.start();
     bench.pass(Duration::from_secs(600)).await;
     assert_eq!(bench.taxfree.submitted(), ["d", "d"]);

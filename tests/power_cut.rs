@@ -75,6 +75,11 @@ fn record_a_run(seed: u64, each: u64) -> Sim {
         });
     });
     journal.close().unwrap();
+    // A second process, later.
+    let (journal, _) = Journal::open(Path::new(DIR), options(&sim, segment_bytes)).unwrap();
+    let id = enqueue(&journal, sale("later")).unwrap();
+    sim.told(format!("taken later {id}"));
+    drop(journal);
     sim
 }
 
@@ -146,10 +151,10 @@ fn compare(journal: &Journal, told: &[String]) -> Result<(), String> {
     Ok(())
 }
 
-/// Cuts the power after every operation of a run, in every way. Returns how many cuts there were.
-fn cut_everywhere(log: &[Op], seed: u64) -> Result<usize, String> {
-    let mut disk = Disk::default();
-    let mut told = Vec::new();
+/// Cuts the power after every operation of a run that began with this disk, in every way. Returns how many operations
+/// there were.
+fn cut_everywhere(mut disk: Disk, log: &[Op], told: &[String], seed: u64) -> Result<usize, String> {
+    let mut told = told.to_vec();
     for (number, op) in log.iter().enumerate() {
         disk.play(op);
         if let Op::Told(what) = op {
@@ -169,17 +174,87 @@ fn cut_everywhere(log: &[Op], seed: u64) -> Result<usize, String> {
 fn nothing_acknowledged_is_lost_wherever_the_power_is_cut() {
     let seeds: Vec<u64> = match std::env::var("STAFFETTA_POWER_CUT_SEED") {
         Ok(seed) => vec![seed.parse().unwrap()],
-        Err(_) => (1..=10).collect(),
+        Err(_) => (1..=8).collect(),
     };
     let alone = seeds.len() == 1;
+    let run = |seed: &u64| {
+        let log = record_a_run(*seed, 5).log();
+        cut_everywhere(Disk::default(), &log, &[], *seed).unwrap_or_else(|why| panic!("{why}"))
+    };
     let cuts: usize = std::thread::scope(|scope| {
-        let halves: Vec<_> = seeds.chunks(seeds.len().div_ceil(2)).collect();
-        let run =
-            |seed: &u64| cut_everywhere(&record_a_run(*seed, 12).log(), *seed).unwrap_or_else(|why| panic!("{why}"));
-        let threads: Vec<_> =
-            halves.into_iter().map(|half| scope.spawn(move || half.iter().map(run).sum::<usize>())).collect();
+        let halves = seeds.chunks(seeds.len().div_ceil(2));
+        let threads: Vec<_> = halves.map(|half| scope.spawn(move || half.iter().map(run).sum::<usize>())).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).sum()
     });
-    println!("{cuts} cut points");
     assert!(alone || cuts >= 1_000, "only {cuts} cut points");
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_when_the_power_is_cut_again_while_opening() {
+    let log = record_a_run(77, 3).log();
+    let mut dice = Dice(77);
+    let (mut disk, mut told, mut cuts) = (Disk::default(), Vec::new(), 0);
+    for (number, op) in log.iter().enumerate() {
+        disk.play(op);
+        match op {
+            Op::Told(what) => told.push(what.clone()),
+            Op::Write { .. } if dice.below(6) == 0 => {
+                let how = Cut::ALL[number % Cut::ALL.len()];
+                let image = disk.cut(how, &mut dice);
+                let sim = Sim::of(&image);
+                let (journal, _) = Journal::open(Path::new(DIR), options(&sim, 4_000)).unwrap();
+                drop(journal);
+                let why = |why| panic!("after operation {number}, {how:?}: {why}");
+                cuts += cut_everywhere(Disk::of(&image), &sim.log(), &told, 77).unwrap_or_else(why);
+            }
+            _ => {}
+        }
+    }
+    assert!(cuts > 100, "only {cuts} cut points");
+}
+
+/// A killed process leaves what it wrote, flushed or not; the next one builds on it.
+#[test]
+fn nothing_acknowledged_is_lost_when_the_process_is_killed_and_then_the_power_is_cut_while_opening() {
+    let log = record_a_run(78, 3).log();
+    let mut dice = Dice(78);
+    let (mut disk, mut told, mut cuts) = (Disk::default(), Vec::new(), 0);
+    for (number, op) in log.iter().enumerate() {
+        disk.play(op);
+        match op {
+            Op::Told(what) => told.push(what.clone()),
+            _ if dice.below(12) == 0 => {
+                let sim = Sim::after_kill(&disk);
+                let (journal, _) = Journal::open(Path::new(DIR), options(&sim, 4_000)).unwrap();
+                compare(&journal, &told).unwrap();
+                drop(journal);
+                let why = |why| panic!("killed after operation {number}: {why}");
+                cuts += cut_everywhere(disk.clone(), &sim.log(), &told, 78).unwrap_or_else(why);
+            }
+            _ => {}
+        }
+    }
+    assert!(cuts > 100, "only {cuts} cut points");
+}
+
+/// What is above can fail: with any one kind of flush taken away, something is lost.
+#[test]
+fn each_flush_is_needed() {
+    let log = record_a_run(5, 5).log();
+    let segments = Path::new(DIR).join("segments");
+    let made: BTreeSet<usize> = log
+        .iter()
+        .filter_map(|op| match op {
+            Op::Create { file, path } if path.starts_with(&segments) => Some(*file),
+            _ => None,
+        })
+        .collect();
+    let without = |what: &str, taken: &dyn Fn(&Op) -> bool| {
+        let log: Vec<Op> = log.iter().filter(|op| !taken(op)).cloned().collect();
+        let result = cut_everywhere(Disk::default(), &log, &[], 5);
+        assert!(result.is_err(), "nobody missed {what}");
+    };
+    without("the flush of a commit group", &|op| matches!(op, Op::SyncData { .. }));
+    without("the flush of a new segment's header", &|op| matches!(op, Op::SyncAll { file } if made.contains(file)));
+    without("the flush of the folder of segments", &|op| matches!(op, Op::SyncDir { dir } if *dir == segments));
 }

@@ -31,6 +31,10 @@ pub enum Op {
     SyncAll {
         file: usize,
     },
+    /// The system may now take for written what it could not write.
+    FailedSync {
+        file: usize,
+    },
     Rename {
         from: PathBuf,
         to: PathBuf,
@@ -141,6 +145,23 @@ impl Sim {
                     dir = parent;
                 }
             }
+        }
+        sim
+    }
+
+    /// The same machine after its process was killed: everything written is there, durable or not.
+    pub fn after_kill(disk: &Disk) -> Sim {
+        let (mut contents, mut names) = (disk.contents.clone(), disk.names.clone());
+        for (file, ops) in &disk.pending {
+            ops.iter().for_each(|op| apply_content(&mut contents[*file], op));
+        }
+        disk.pending_names.iter().for_each(|op| apply_name(&mut names, op));
+        let image = names.keys().map(|path| (path.clone(), Vec::new())).collect();
+        let sim = Sim::of(&image);
+        {
+            let mut world = sim.world();
+            world.contents = contents;
+            world.names = names;
         }
         sim
     }
@@ -272,6 +293,15 @@ struct Handle {
     file: usize,
 }
 
+impl Handle {
+    fn sync(&self, op: Op) -> io::Result<()> {
+        let mut world = self.sim.world();
+        let done = world.check();
+        world.log.push(if done.is_ok() { op } else { Op::FailedSync { file: self.file } });
+        done
+    }
+}
+
 impl Files for Sim {
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
         let mut world = self.world();
@@ -384,17 +414,11 @@ impl File for Handle {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let mut world = self.sim.world();
-        world.check()?;
-        world.log.push(Op::SyncData { file: self.file });
-        Ok(())
+        self.sync(Op::SyncData { file: self.file })
     }
 
     fn sync_all(&self) -> io::Result<()> {
-        let mut world = self.sim.world();
-        world.check()?;
-        world.log.push(Op::SyncAll { file: self.file });
-        Ok(())
+        self.sync(Op::SyncAll { file: self.file })
     }
 
     fn length(&self) -> io::Result<u64> {
@@ -437,6 +461,10 @@ impl Disk {
                 for op in self.pending.remove(file).unwrap_or_default() {
                     apply_content(&mut self.contents[*file], &op);
                 }
+            }
+            Op::FailedSync { file } => {
+                let pending = self.pending.entry(*file).or_default();
+                pending.retain(|op| !matches!(op, Op::Write { .. }));
             }
             Op::SyncDir { dir } => {
                 for op in std::mem::take(&mut self.pending_names) {

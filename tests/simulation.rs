@@ -120,7 +120,8 @@ impl Shop {
             unit_price_with_vat: "244.00".into(),
             vat_rate: "22".into(),
         };
-        let draft = DraftInput { merchant_invoice_id: key.clone(), created_on: None, items: vec![item], discount: None };
+        let draft =
+            DraftInput { merchant_invoice_id: key.clone(), created_on: None, items: vec![item], discount: None };
         self.queue.enqueue(&key, draft).unwrap();
         self.drafts.push(key);
         if self.random.per_mille(500) {
@@ -248,4 +249,3 @@ fn simulation_of_weeks_issues_everything_exactly_once() {
         runtime.block_on(week(seed));
     }
 }
-

@@ -2,7 +2,9 @@
 
 mod cli;
 mod crash;
+mod damage;
 mod dispatch;
+mod faults;
 mod intake;
 mod journal;
 mod papers;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::io::{self, BufWriter, ErrorKind, Write};
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use serde::Serialize;
 
 use super::trouble::Trouble;
@@ -104,10 +104,16 @@ pub fn table(headings: &[&str]) -> Table {
     table
 }
 
-/// A table as text: no space in front of a line, none at its end.
+/// A table as text: no space in front of a line, none at its end. Only the last column (a reason) is folded in a narrow
+/// terminal: a key is copied whole.
 pub fn text(mut table: Table) -> String {
-    for column in table.column_iter_mut() {
+    let last = table.column_count().saturating_sub(1);
+    for (index, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, 2));
+        column.set_constraint(match index == last {
+            true => ColumnConstraint::LowerBoundary(Width::Fixed(30)),
+            false => ColumnConstraint::ContentWidth,
+        });
     }
     table.trim_fmt()
 }

@@ -54,7 +54,8 @@ pub(super) fn bind(view: &(impl View + ?Sized), progress: &Progress, account: &A
                     let Some(id) = item.id.clone() else {
                         return Ok(Binding::Hold {
                             code: "item_id_missing",
-                            why: "a return of a document issued elsewhere needs the authority's item ids, not lines".to_owned(),
+                            why: "a return of a document issued elsewhere needs the authority's item ids, not lines"
+                                .to_owned(),
                         });
                     };
                     call.return_items.push((id, item.quantity));
@@ -101,14 +102,17 @@ fn with_parent(
     match &call.body {
         Body::Void(_) if progress.kind == Kind::Void && parent.kind == Kind::Receipt => {
             if let Some(goods) = siblings.iter().find(|sibling| sibling.kind == Kind::Return) {
-                let why = format!("{} has the return {}: a sale with returns must not be voided", parent.key, goods.key);
+                let why =
+                    format!("{} has the return {}: a sale with returns must not be voided", parent.key, goods.key);
                 return Ok(Binding::Hold { code: "parent_returned", why });
             }
             if let Some(void) = siblings.iter().find(|sibling| sibling.kind == Kind::Void && sibling.id < progress.id) {
                 let why = format!("{} is already voided by {}", parent.key, void.key);
                 return Ok(Binding::Hold { code: "already_voided", why });
             }
-            if let Some(deadline) = parents::void_deadline(&parent, Some(account)).filter(|_| progress.deadline.is_none()) {
+            if let Some(deadline) =
+                parents::void_deadline(&parent, Some(account)).filter(|_| progress.deadline.is_none())
+            {
                 tracing::debug!(key = %progress.key, %deadline, "the void's deadline became known");
             }
         }
@@ -120,7 +124,10 @@ fn with_parent(
             // Only what came before this one counts against it: the order of intake is the order of rights.
             let earlier: Vec<Progress> = siblings.iter().filter(|sibling| sibling.id < progress.id).cloned().collect();
             let Some(mut lines) = parents::parent_lines(view, parent.id, &earlier, Some(progress.id))? else {
-                return Ok(Binding::Hold { code: "parent_unreadable", why: format!("the lines of {} cannot be read", parent.key) });
+                return Ok(Binding::Hold {
+                    code: "parent_unreadable",
+                    why: format!("the lines of {} cannot be read", parent.key),
+                });
             };
             let Some(story) = Story::read(view, parent.id)? else {
                 return Ok(Binding::Wait(format!("its parent {} cannot be read", parent.key)));

@@ -387,7 +387,8 @@ impl Engine {
                 Health::Answered => office.gate.answered(settings.in_flight),
                 Health::Failed => office.gate.failed(now, &settings.backoff),
                 Health::Pause(wanted) => {
-                    let spread = settings.backoff.delay(1, number(work.account.as_str().as_bytes()) ^ now.as_nanos() as u64);
+                    let spread =
+                        settings.backoff.delay(1, number(work.account.as_str().as_bytes()) ^ now.as_nanos() as u64);
                     office.gate.pause(now, wanted, spread.min(wanted / 2));
                 }
                 Health::Nothing => office.gate.ended(),
@@ -411,7 +412,10 @@ impl Engine {
                             run.clear();
                             let detail = format!("{REFUSALS_IN_A_ROW} documents in a row were refused: {message}");
                             let scope = if fiscal_id.is_some() { HoldScope::FiscalId } else { HoldScope::Account };
-                            hold = hold.or(Some((fiscal_id, HoldAnswer { scope, reason: HoldReason::RepeatedRefusals, detail })));
+                            hold = hold.or(Some((
+                                fiscal_id,
+                                HoldAnswer { scope, reason: HoldReason::RepeatedRefusals, detail },
+                            )));
                         }
                     }
                 }
@@ -448,7 +452,12 @@ impl Engine {
         }
     }
 
-    async fn place_hold(&self, account: &AccountName, fiscal_id: Option<FiscalId>, answer: HoldAnswer) -> Result<(), Error> {
+    async fn place_hold(
+        &self,
+        account: &AccountName,
+        fiscal_id: Option<FiscalId>,
+        answer: HoldAnswer,
+    ) -> Result<(), Error> {
         let secret = self.offices.get(account).and_then(|office| office.secret);
         let fiscal_id = fiscal_id.filter(|_| answer.scope == HoldScope::FiscalId);
         let hold = Hold {
@@ -532,12 +541,18 @@ fn cure(reason: HoldReason, account: &AccountName, fiscal_id: Option<&FiscalId>)
         None => format!("`staffetta release {account}`"),
     };
     match reason {
-        HoldReason::Credentials => format!("correct the credentials (a changed secret lifts this at the next start), or {release}"),
+        HoldReason::Credentials => {
+            format!("correct the credentials (a changed secret lifts this at the next start), or {release}")
+        }
         HoldReason::SecretMissing => "set it and start again".to_owned(),
-        HoldReason::UnknownFiscalId => format!("make the VAT number known to the provider (`staffetta company add`), then {release}"),
+        HoldReason::UnknownFiscalId => {
+            format!("make the VAT number known to the provider (`staffetta company add`), then {release}")
+        }
         HoldReason::Unpaid => format!("top up the account at the provider, then {release}"),
         HoldReason::Forbidden => format!("give the token the missing scope, then {release}"),
-        HoldReason::RepeatedRefusals => format!("find out what is wrong with the shop's data at the provider, then {release}"),
+        HoldReason::RepeatedRefusals => {
+            format!("find out what is wrong with the shop's data at the provider, then {release}")
+        }
         HoldReason::Misconfigured => format!("correct the address in the configuration, then {release}"),
     }
 }

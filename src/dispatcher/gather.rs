@@ -106,14 +106,18 @@ impl Engine {
         let journal = self.shared.queue.journal();
         let mut queued = 0;
         for (deadline, id) in journal.deadlines(now + DEADLINE_NEAR, MOST_DEADLINES)? {
-            let Some(progress) = journal.progress(id)?.filter(|progress| progress.state == State::Queued) else { continue };
+            let Some(progress) = journal.progress(id)?.filter(|progress| progress.state == State::Queued) else {
+                continue;
+            };
             queued += 1;
             if deadline <= now {
                 let why = match progress.kind {
                     Kind::Void => "the 24 hours in which the provider takes a void are over: use a return",
                     _ => "the time in which it could be delivered is over",
                 };
-                gathered.decided.push((id, vec![DocEvent::Held { code: "deadline_passed".to_owned(), why: why.to_owned() }]));
+                gathered
+                    .decided
+                    .push((id, vec![DocEvent::Held { code: "deadline_passed".to_owned(), why: why.to_owned() }]));
             } else {
                 earlier(&mut gathered.wake, until(now, deadline));
                 if !progress.attention.iter().any(|(code, _)| code == "deadline_near") {
@@ -152,7 +156,9 @@ impl Engine {
                     continue;
                 }
                 let Some(progress) = journal.progress(id)? else { continue };
-                if is_held(holds, &progress) || !progress.account.as_ref().is_some_and(|account| gathered.board.desks.contains_key(account)) {
+                if is_held(holds, &progress)
+                    || !progress.account.as_ref().is_some_and(|account| gathered.board.desks.contains_key(account))
+                {
                     continue;
                 }
                 ids.push(id);
@@ -164,14 +170,20 @@ impl Engine {
                 break;
             }
         }
-        if let Some((next, _)) = journal.timers_after(Some((now, DocId(u64::MAX))), DateTime::<Utc>::MAX_UTC, 1)?.first() {
+        if let Some((next, _)) =
+            journal.timers_after(Some((now, DocId(u64::MAX))), DateTime::<Utc>::MAX_UTC, 1)?.first()
+        {
             earlier(&mut gathered.wake, until(now, *next));
         }
         // The clock was ahead when these were written.
         let wrong = journal.timers_after(Some((now + LONGEST_PAUSE, DocId(u64::MAX))), DateTime::<Utc>::MAX_UTC, 64)?;
         ids.extend(wrong.into_iter().map(|(_, id)| id));
         // The line is up again: what only waited for it is due.
-        let back = self.offices.values().filter(|office| !office.gate.is_down()).flat_map(|office| office.gate.backed_off.iter());
+        let back = self
+            .offices
+            .values()
+            .filter(|office| !office.gate.is_down())
+            .flat_map(|office| office.gate.backed_off.iter());
         ids.extend(back.copied());
         for id in ids {
             if self.under_way.contains(&id) || !seen.insert(id) {
@@ -196,7 +208,9 @@ impl Engine {
         let journal = self.shared.queue.journal().clone();
         let wire = gathered.board.on_the_wire;
         for group in journal.groups()? {
-            let Some(desk) = group.account.as_ref().and_then(|account| gathered.board.desks.get(account)) else { continue };
+            let Some(desk) = group.account.as_ref().and_then(|account| gathered.board.desks.get(account)) else {
+                continue;
+            };
             if is_group_held(holds, &group) {
                 continue;
             }
@@ -251,7 +265,8 @@ impl Engine {
             after = Some(*last);
             for (_, id) in page {
                 let Some(progress) = journal.progress(id)? else { continue };
-                let waits = progress.state == State::Registered || (progress.kind == Kind::Draft && progress.state == State::Accepted);
+                let waits = progress.state == State::Registered
+                    || (progress.kind == Kind::Draft && progress.state == State::Accepted);
                 if !waits && progress.account.as_ref().is_some_and(served) && !is_held(&holds, &progress) {
                     return Ok(false);
                 }
@@ -310,7 +325,8 @@ fn candidate(progress: &Progress) -> Option<Candidate> {
 
 fn is_held(holds: &[Hold], progress: &Progress) -> bool {
     holds.iter().any(|hold| {
-        Some(&hold.account) == progress.account.as_ref() && (hold.fiscal_id.is_none() || hold.fiscal_id == progress.fiscal_id)
+        Some(&hold.account) == progress.account.as_ref()
+            && (hold.fiscal_id.is_none() || hold.fiscal_id == progress.fiscal_id)
     })
 }
 
@@ -328,4 +344,3 @@ fn earlier(wake: &mut Option<Duration>, wait: Duration) {
 fn until(now: DateTime<Utc>, at: DateTime<Utc>) -> Duration {
     (at - now).to_std().unwrap_or_default()
 }
-

@@ -85,7 +85,8 @@ pub enum Action {
 pub fn plan(now: DateTime<Utc>, mut board: Board, mut candidates: Vec<Candidate>) -> Vec<Action> {
     // Look-ups first: each one keeps a lane closed. Then the nearest deadline, then the oldest.
     candidates.sort_by_key(|candidate| {
-        let deadline = candidate.deadline.filter(|_| candidate.step == Step::Submit).unwrap_or(DateTime::<Utc>::MAX_UTC);
+        let deadline =
+            candidate.deadline.filter(|_| candidate.step == Step::Submit).unwrap_or(DateTime::<Utc>::MAX_UTC);
         (candidate.step, deadline, candidate.id)
     });
     let mut actions = Vec::new();
@@ -132,7 +133,8 @@ pub fn plan(now: DateTime<Utc>, mut board: Board, mut candidates: Vec<Candidate>
 /// and the blackout's end must be past by the account's share of the spread.
 pub fn may_start(now: DateTime<Utc>, desk: &Desk, on_the_wire: Duration) -> bool {
     let span = on_the_wire + GUARD;
-    let theirs = TimeDelta::try_milliseconds(desk.clock_skew_ms).and_then(|skew| now.checked_add_signed(skew)).unwrap_or(now);
+    let theirs =
+        TimeDelta::try_milliseconds(desk.clock_skew_ms).and_then(|skew| now.checked_add_signed(skew)).unwrap_or(now);
     desk.blackout.allows(now, span) && desk.blackout.allows(theirs, span) && spread_end(now, desk).is_none()
 }
 
@@ -157,8 +159,12 @@ pub fn next_start(now: DateTime<Utc>, desk: &Desk, on_the_wire: Duration) -> Opt
     }
     let span = TimeDelta::from_std(on_the_wire + GUARD).ok()?;
     let soon = now.checked_add_signed(span)?;
-    let end = desk.blackout.end_of(now).or_else(|| desk.blackout.end_of(desk.blackout.next_start(now).filter(|start| *start <= soon)?));
-    end.and_then(|end| end.checked_add_signed(TimeDelta::from_std(desk.spread).ok()?)).map(|at| at.max(now + TimeDelta::seconds(1)))
+    let end = desk
+        .blackout
+        .end_of(now)
+        .or_else(|| desk.blackout.end_of(desk.blackout.next_start(now).filter(|start| *start <= soon)?));
+    end.and_then(|end| end.checked_add_signed(TimeDelta::from_std(desk.spread).ok()?))
+        .map(|at| at.max(now + TimeDelta::seconds(1)))
 }
 
 #[cfg(test)]
@@ -247,8 +253,14 @@ mod tests {
     fn plan_spreads_the_starts_after_the_blackout() {
         let spread = Desk { spread: Duration::from_secs(40), ..desk() };
         let start = |now: &str| plan(at(now), board(spread.clone()), vec![sale(1, "A")]).len();
-        assert_eq!((start("2026-11-22T23:00:00Z"), start("2026-11-22T23:00:39Z"), start("2026-11-22T23:00:40Z")), (0, 0, 1));
-        assert_eq!(next_start(at("2026-11-22T23:00:10Z"), &spread, Duration::from_secs(35)), Some(at("2026-11-22T23:00:40Z")));
+        assert_eq!(
+            (start("2026-11-22T23:00:00Z"), start("2026-11-22T23:00:39Z"), start("2026-11-22T23:00:40Z")),
+            (0, 0, 1)
+        );
+        assert_eq!(
+            next_start(at("2026-11-22T23:00:10Z"), &spread, Duration::from_secs(35)),
+            Some(at("2026-11-22T23:00:40Z"))
+        );
     }
 
     #[test]

@@ -60,7 +60,8 @@ async fn ask(
     let owned = account.clone();
     let found = shared
         .read(move |queue| {
-            let Some(progress) = queue.journal().progress(id)?.filter(|progress| progress.state == State::InDoubt) else {
+            let Some(progress) = queue.journal().progress(id)?.filter(|progress| progress.state == State::InDoubt)
+            else {
                 return Ok(None);
             };
             let call = call_of_lost(queue, &progress, &owned)?;
@@ -69,7 +70,8 @@ async fn ask(
         .await?;
     let Some((progress, call)) = found else { return Ok(Done::of(Health::Nothing)) };
     let (Some(attempt), Some(call)) = (progress.attempt.clone(), call) else {
-        let why = "what was sent cannot be put together again: look at the provider, then `staffetta resolve`".to_owned();
+        let why =
+            "what was sent cannot be put together again: look at the provider, then `staffetta resolve`".to_owned();
         hold(shared, id, "cannot_look_up", why).await?;
         return Ok(Done::of(Health::Nothing));
     };
@@ -117,7 +119,9 @@ async fn take_in(
 ) -> Result<Done, Error> {
     let (now, id) = (shared.now(), progress.id);
     let mut done = Done { clock_skew_ms: answer.clock_skew_ms, ..Done::of(Health::Answered) };
-    let later = |wait: Option<Duration>| after(now, wait.unwrap_or_else(|| shared.settings.backoff.delay(progress.asked + 1, id.0)));
+    let later = |wait: Option<Duration>| {
+        after(now, wait.unwrap_or_else(|| shared.settings.backoff.delay(progress.asked + 1, id.0)))
+    };
     match answer.outcome {
         LookUpOutcome::Found(remote) => {
             if progress.kind == Kind::NoteNumber && other_notes(shared, progress).await? {
@@ -141,7 +145,9 @@ async fn take_in(
             hold(shared, id, "ambiguous", why).await?;
             done.frees = Lane::of(progress);
         }
-        LookUpOutcome::NotFound => negative(shared, progress, lost, now, "the provider does not list it", &mut done).await?,
+        LookUpOutcome::NotFound => {
+            negative(shared, progress, lost, now, "the provider does not list it", &mut done).await?
+        }
         LookUpOutcome::CannotTell(why) if progress.kind == Kind::Draft => {
             // A draft has no fiscal effect and its lost link was shown to nobody: one settle time is enough.
             done.health = Health::Nothing;
@@ -167,7 +173,9 @@ async fn take_in(
         LookUpOutcome::Hold(answer) => {
             let why = answer.detail.clone();
             done.hold = Some((progress.fiscal_id.clone(), answer));
-            shared.record(id, State::InDoubt, vec![DocEvent::LookedUp { counts: false, why, due_at: later(None) }]).await?;
+            shared
+                .record(id, State::InDoubt, vec![DocEvent::LookedUp { counts: false, why, due_at: later(None) }])
+                .await?;
         }
     }
     Ok(done)
@@ -187,7 +195,9 @@ async fn negative(
     // A clock that was set back since must not make it wait for ever.
     if now < settled && now >= lost.sent_at {
         let why = format!("{why}, but it may still be taking it in");
-        shared.record(id, State::InDoubt, vec![DocEvent::LookedUp { counts: false, why, due_at: Some(settled) }]).await?;
+        shared
+            .record(id, State::InDoubt, vec![DocEvent::LookedUp { counts: false, why, due_at: Some(settled) }])
+            .await?;
         return Ok(());
     }
     let earlier = progress.attempt.as_ref().map_or(0, |attempt| attempt.negatives);
@@ -200,10 +210,13 @@ async fn negative(
     done.frees = Lane::of(progress);
     let why = format!("{why}, asked {NEGATIVES} times after the settle time");
     let stamp = matches!(progress.kind, Kind::NoteNumber)
-        || (progress.kind == Kind::Void && matches!(lost.call.body, crate::domain::document::Body::Void(ref void) if void.credit_note_number.is_some()));
+        || (progress.kind == Kind::Void
+            && matches!(lost.call.body, crate::domain::document::Body::Void(ref void) if void.credit_note_number.is_some()));
     if stamp {
         // Each note is a fiscal document of its own and none is ever sent a second time by itself (CONTRACT.md 5).
-        let why = format!("{why}; a note number or cancel is not sent twice by itself: look at Stamp, then `staffetta resolve`");
+        let why = format!(
+            "{why}; a note number or cancel is not sent twice by itself: look at Stamp, then `staffetta resolve`"
+        );
         return hold(shared, id, "note_not_found", why).await;
     }
     if let Some(message) = bare_bad_request(shared, id).await? {
@@ -241,9 +254,9 @@ async fn other_notes(shared: &Shared, progress: &Progress) -> Result<bool, Error
                 None => Vec::new(),
             };
             for sibling in siblings.into_iter().filter(|sibling| *sibling != id) {
-                let sent = journal.progress(sibling)?.is_some_and(|sibling| {
-                    sibling.state == State::Registered || sibling.may_have_left()
-                });
+                let sent = journal
+                    .progress(sibling)?
+                    .is_some_and(|sibling| sibling.state == State::Registered || sibling.may_have_left());
                 if sent {
                     return Ok(true);
                 }

@@ -52,7 +52,8 @@ async fn attempt(
     let owned = account.clone();
     let found = shared
         .read(move |queue| {
-            let Some(progress) = queue.journal().progress(id)?.filter(|progress| progress.state == State::Queued) else {
+            let Some(progress) = queue.journal().progress(id)?.filter(|progress| progress.state == State::Queued)
+            else {
                 return Ok(None);
             };
             let binding = bind::bind(queue.journal(), &progress, &owned)?;
@@ -78,7 +79,9 @@ async fn attempt(
     // The intent took time to be written: the clock is asked again where the request starts.
     if !plan::may_start(shared.now(), desk, shared.settings.on_the_wire()) {
         let why = "the blackout is too near".to_owned();
-        shared.record(id, State::Sending, vec![DocEvent::NotSent { why, status: None, counts: false, due_at: None }]).await?;
+        shared
+            .record(id, State::Sending, vec![DocEvent::NotSent { why, status: None, counts: false, due_at: None }])
+            .await?;
         return Ok((Done::of(Health::Nothing), false));
     }
     let answer = provider.submit(&call).await;
@@ -91,10 +94,9 @@ async fn intend(shared: &Shared, progress: &Progress, number: u32) -> Result<boo
     shared
         .transact(move |txn| {
             let queued = txn.progress(id)?.is_some_and(|progress| progress.state == State::Queued);
-            let held = txn
-                .holds()?
-                .iter()
-                .any(|hold| Some(&hold.account) == account.as_ref() && (hold.fiscal_id.is_none() || hold.fiscal_id == fiscal_id));
+            let held = txn.holds()?.iter().any(|hold| {
+                Some(&hold.account) == account.as_ref() && (hold.fiscal_id.is_none() || hold.fiscal_id == fiscal_id)
+            });
             if !queued || held {
                 return Ok(false);
             }

@@ -90,11 +90,11 @@ fn tracked(followed: &Followed) -> Tracked {
 fn events(shared: &Shared, account: &Account, followed: &Followed, answer: Answer<TrackOutcome>) -> Vec<DocEvent> {
     let (progress, now) = (&followed.progress, shared.now());
     let due_at = after(now, shared.settings.track.delay(progress.asked + 1, progress.id.0));
-    let again = |why: String| {
-        DocEvent::Tracked { remote: Box::default(), why, due_at }
-    };
+    let again = |why: String| DocEvent::Tracked { remote: Box::default(), why, due_at };
     match answer.outcome {
-        TrackOutcome::Pending(remote) | TrackOutcome::PendingHeld { remote, .. } => pending(account, progress, *remote, now, due_at),
+        TrackOutcome::Pending(remote) | TrackOutcome::PendingHeld { remote, .. } => {
+            pending(account, progress, *remote, now, due_at)
+        }
         TrackOutcome::Registered(remote) => registered(followed, *remote, now, due_at),
         TrackOutcome::Failed { certain: true, code, message, remote } => match progress.state {
             State::Accepted => vec![DocEvent::Failed { code, message, remote }],
@@ -128,7 +128,13 @@ fn events(shared: &Shared, account: &Account, followed: &Followed, answer: Answe
     }
 }
 
-fn pending(account: &Account, progress: &Progress, remote: Remote, now: DateTime<Utc>, due_at: Option<DateTime<Utc>>) -> Vec<DocEvent> {
+fn pending(
+    account: &Account,
+    progress: &Progress,
+    remote: Remote,
+    now: DateTime<Utc>,
+    due_at: Option<DateTime<Utc>>,
+) -> Vec<DocEvent> {
     let mut events = Vec::new();
     if progress.kind == Kind::Draft {
         if let Some(horizon) = progress.deadline.filter(|horizon| *horizon <= now) {
@@ -149,7 +155,8 @@ fn pending(account: &Account, progress: &Progress, remote: Remote, now: DateTime
         events.push(DocEvent::Attention { code: "verdict_late".to_owned(), why, raised: true });
     }
     if account.provider == ProviderKind::SmartReceipt && end_of_day_near(progress, now) && !known("end_of_day") {
-        let why = "what the authority has not confirmed by the end of the day it was sent, A-Cube declares failed".to_owned();
+        let why =
+            "what the authority has not confirmed by the end of the day it was sent, A-Cube declares failed".to_owned();
         events.push(DocEvent::Attention { code: "end_of_day".to_owned(), why, raised: true });
     }
     events
@@ -166,7 +173,11 @@ fn registered(followed: &Followed, remote: Remote, now: DateTime<Utc>, due_at: O
     let Followed { progress, story } = followed;
     let customs = remote.customs;
     let due_at = match (progress.kind, customs) {
-        (Kind::Draft, Some(customs)) if !customs.is_final() && progress.deadline.is_none_or(|horizon| now < horizon) => due_at,
+        (Kind::Draft, Some(customs))
+            if !customs.is_final() && progress.deadline.is_none_or(|horizon| now < horizon) =>
+        {
+            due_at
+        }
         (Kind::Draft, None) => due_at,
         _ => None,
     };
@@ -187,7 +198,8 @@ fn registered(followed: &Followed, remote: Remote, now: DateTime<Utc>, due_at: O
         events.push(DocEvent::Attention { code: "totals_differ".to_owned(), why, raised: true });
     }
     if rejected {
-        let why = "customs refused the invoice: issue a debit note for the VAT and enqueue its number (note debit_vat)".to_owned();
+        let why = "customs refused the invoice: issue a debit note for the VAT and enqueue its number (note debit_vat)"
+            .to_owned();
         events.push(DocEvent::Attention { code: "debit_note_needed".to_owned(), why, raised: true });
     }
     events

@@ -93,19 +93,22 @@ pub struct RealFiles;
 
 impl Files for RealFiles {
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        if dir.is_dir() {
-            return if fs::read_dir(dir)?.next().is_none() { make_private(dir) } else { Ok(()) };
-        }
         let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
-        if let Some(parent) = parent
-            && !parent.exists()
-        {
-            self.create_dir(parent)?;
+        if !dir.is_dir() {
+            if let Some(parent) = parent
+                && !parent.exists()
+            {
+                self.create_dir(parent)?;
+            }
+            let mut builder = fs::DirBuilder::new();
+            #[cfg(unix)]
+            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+            builder.create(dir)?;
+        } else if fs::read_dir(dir)?.next().is_some() {
+            return Ok(());
         }
-        let mut builder = fs::DirBuilder::new();
         #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(dir)?;
+        fs::set_permissions(dir, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
         match self.sync_dir(parent.unwrap_or(Path::new("."))) {
             // A folder that may be written in but not listed cannot be synced either.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
@@ -160,14 +163,6 @@ impl Files for RealFiles {
         let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
         Some(text.trim().to_owned()).filter(|id| !id.is_empty())
     }
-}
-
-fn make_private(dir: &Path) -> io::Result<()> {
-    #[cfg(unix)]
-    fs::set_permissions(dir, std::os::unix::fs::PermissionsExt::from_mode(0o700))?;
-    #[cfg(not(unix))]
-    let _ = dir;
-    Ok(())
 }
 
 /// Options for a file that only this user may read.

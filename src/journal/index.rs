@@ -4,11 +4,12 @@
 //! an index is only trusted after a clean stop, when its files were really synced, or when this machine has not stopped
 //! since. Within that, a killed process must not leave half of a change: a batch is first written to a redo file, then
 //! put into sled in small steps (sled's own batches would stop every reader for as long as they take), then flushed to
-//! the system, and only then is the redo file removed. Doing a batch twice is doing it once.
+//! the system, and only then is the redo file removed. Doing a batch twice is doing it once. A clean stop leaves
+//! checksums of all files, because sled does not notice every damage; any failure leaves a mark that it is broken.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
@@ -19,11 +20,19 @@ use uuid::Uuid;
 use super::apply::{self, Changes, INDEX_VERSION};
 use super::error::{JournalError, Result, panic_words};
 use super::record::{Hash, Position};
+use super::{redo, sums};
 
+/// Files in the index's folder beside sled's own folder.
+const DATA: &str = "sled";
+const REDO: &str = "redo";
+const SUMS: &str = "sums";
+const BROKEN: &str = "broken";
 /// Bytes of sled's cache. Its memory peaks at about three times that.
 const CACHE: u64 = 16 * 1024 * 1024;
 /// The entry that says how far the index has come; sorts before all others.
 const META: &[u8] = b"!";
+/// The entry that says that a batch is being put in; gone when it is whole.
+const UNDERWAY: &[u8] = b"!!";
 /// Where the entries proper begin.
 pub(crate) const FIRST_ENTRY: &[u8] = b"\"";
 
@@ -54,6 +63,16 @@ pub(crate) struct Sled {
     folder: PathBuf,
 }
 
+impl Sled {
+    /// A failure is for good: the next open makes the index anew.
+    fn guarded<T>(&self, f: impl FnOnce(&sled::Db) -> sled::Result<T>) -> Result<T> {
+        guarded(|| f(&self.db)).inspect_err(|error| {
+            // If not even this can be written, the next open meets the failure itself.
+            let _ = fs::write(self.folder.join(BROKEN), error.to_string());
+        })
+    }
+}
+
 /// sled panics on some damage; that is one more way of failing.
 fn guarded<T>(f: impl FnOnce() -> sled::Result<T>) -> Result<T> {
     match catch_unwind(AssertUnwindSafe(f)) {
@@ -68,25 +87,38 @@ impl Store {
         Store::Memory(RwLock::default())
     }
 
-    /// Opens the index in `folder`, or makes a new one there. The answer says how far it had come; `None` for a new one.
+    /// Opens the index in `folder`, or makes a new one there. `clean`: the last stop was, and left checksums. The answer
+    /// says how far it had come; `None` for a new one.
     ///
     /// # Errors
     /// Anything about it that is not as it should be. The caller removes it and makes a new one.
-    pub fn open(folder: &Path, journal: Uuid) -> Result<(Store, Option<Reached>)> {
-        let (data, redo) = (folder.join("sled"), folder.join("redo"));
+    pub fn open(folder: &Path, journal: Uuid, clean: bool) -> Result<(Store, Option<Reached>)> {
+        let (data, redo, sums) = (folder.join(DATA), folder.join(REDO), folder.join(SUMS));
         let problem = |error: io::Error| JournalError::index(format_args!("{}: {error}", folder.display()));
         make_private(folder).map_err(problem)?;
-        if data.is_dir() && names(&data).map_err(problem)?.iter().any(|name| name.ends_with(".generating")) {
-            return Err(JournalError::index("it was left half written"));
+        if folder.join(BROKEN).exists() {
+            return Err(JournalError::index("it failed when it was last used"));
         }
+        if data.is_dir() {
+            if names(&data).map_err(problem)?.iter().any(|name| name.ends_with(".generating")) {
+                return Err(JournalError::index("it was left half written"));
+            }
+            if clean && !sums::check(&data, &sums).map_err(problem)? {
+                return Err(JournalError::index("its files are not those that were left"));
+            }
+        }
+        fs::remove_file(&sums).map(|()| true).or_else(missing).map_err(problem)?;
         let config = sled::Config::new().path(&data).cache_capacity(CACHE).flush_every_ms(None);
         let store = Store::Sled(Sled { db: guarded(|| config.open())?, folder: folder.to_owned() });
         protect(&data).map_err(problem)?;
-        if let Some(batch) = read_redo(&redo).map_err(problem)? {
+        if let Some(batch) = redo::read(&redo).map_err(problem)? {
             store.put(batch)?;
+            store.put([(UNDERWAY.to_vec(), None)])?;
             store.flush()?;
-            fs::remove_file(&redo).map_err(problem)?;
+        } else if store.get(UNDERWAY)?.is_some() {
+            return Err(JournalError::index("a change of it was left half done"));
         }
+        fs::remove_file(&redo).map(|()| true).or_else(missing).map_err(problem)?;
         let Some(bytes) = store.get(META)? else {
             return if store.is_empty()? { Ok((store, None)) } else { Err(JournalError::index("it has no beginning")) };
         };
@@ -106,7 +138,7 @@ impl Store {
 
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         match self {
-            Store::Sled(sled) => guarded(|| Ok(sled.db.get(key)?.map(|value| value.to_vec()))),
+            Store::Sled(sled) => sled.guarded(|db| Ok(db.get(key)?.map(|value| value.to_vec()))),
             Store::Memory(map) => Ok(map.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()),
         }
     }
@@ -115,9 +147,9 @@ impl Store {
     pub fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
         let range = from.to_vec()..to.to_vec();
         match self {
-            Store::Sled(sled) => guarded(|| {
+            Store::Sled(sled) => sled.guarded(|db| {
                 let owned = |(key, value): (sled::IVec, sled::IVec)| (key.to_vec(), value.to_vec());
-                sled.db.range(range).take(limit).map(|pair| pair.map(owned)).collect()
+                db.range(range).take(limit).map(|pair| pair.map(owned)).collect()
             }),
             Store::Memory(map) => {
                 let map = map.read().unwrap_or_else(PoisonError::into_inner);
@@ -132,22 +164,23 @@ impl Store {
         let Store::Sled(sled) = self else {
             return self.put(changes.iter().map(|(key, value)| (key.clone(), value.clone())));
         };
-        let redo = sled.folder.join("redo");
-        let problem = |error: io::Error| JournalError::index(format_args!("{}: {error}", redo.display()));
-        write_redo(&redo, changes, &meta).map_err(problem)?;
+        let path = sled.folder.join(REDO);
+        let problem = |error: io::Error| JournalError::index(format_args!("{}: {error}", path.display()));
+        redo::write(&path, changes, (META, &meta)).map_err(problem)?;
+        self.put([(UNDERWAY.to_vec(), Some(Vec::new()))])?;
         self.put(changes.iter().map(|(key, value)| (key.clone(), value.clone())))?;
-        self.put([(META.to_vec(), Some(meta))])?;
+        self.put([(META.to_vec(), Some(meta)), (UNDERWAY.to_vec(), None)])?;
         self.flush()?;
-        fs::remove_file(&redo).map_err(problem)
+        fs::remove_file(&path).map_err(problem)
     }
 
     fn put(&self, changes: impl IntoIterator<Item = (Vec<u8>, Option<Vec<u8>>)>) -> Result<()> {
         match self {
-            Store::Sled(sled) => guarded(|| {
+            Store::Sled(sled) => sled.guarded(|db| {
                 for (key, value) in changes {
                     match value {
-                        Some(value) => sled.db.insert(key, value)?,
-                        None => sled.db.remove(key)?,
+                        Some(value) => db.insert(key, value)?,
+                        None => db.remove(key)?,
                     };
                 }
                 Ok(())
@@ -168,7 +201,7 @@ impl Store {
     /// Hands everything to the system: it survives the end of the process.
     fn flush(&self) -> Result<()> {
         match self {
-            Store::Sled(sled) => guarded(|| sled.db.flush().map(|_| ())),
+            Store::Sled(sled) => sled.guarded(|db| db.flush().map(|_| ())),
             Store::Memory(_) => Ok(()),
         }
     }
@@ -182,7 +215,8 @@ impl Store {
             Ok(())
         })?;
         let problem = |error: io::Error| JournalError::index(format_args!("{}: {error}", folder.display()));
-        sync_tree(&folder).map_err(problem)
+        let sums = sums::of(&folder.join(DATA)).and_then(|sums| sums::write(&sums, &folder.join(SUMS)));
+        sums.and_then(|()| sync_tree(&folder)).map_err(problem)
     }
 }
 
@@ -264,77 +298,4 @@ fn sync_tree(folder: &Path) -> io::Result<()> {
         }
     }
     if cfg!(unix) { fs::File::open(folder)?.sync_all() } else { Ok(()) }
-}
-
-/// Length, then the entries; a CRC of all of it at the end says that it is whole.
-fn write_redo(path: &Path, changes: &Changes, meta: &[u8]) -> io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut out = Summed { out: io::BufWriter::with_capacity(1 << 18, options.open(path)?), crc: Default::default() };
-    let meta = (META.to_vec(), Some(meta.to_vec()));
-    let entries = changes.iter().chain([(&meta.0, &meta.1)]);
-    for (key, value) in entries {
-        out.part(Some(key))?;
-        out.part(value.as_deref())?;
-    }
-    let crc = out.crc.finalize();
-    out.out.write_all(&crc.to_le_bytes())?;
-    out.out.flush()
-}
-
-struct Summed<W> {
-    out: W,
-    crc: crc32fast::Hasher,
-}
-
-impl<W: Write> Summed<W> {
-    fn part(&mut self, bytes: Option<&[u8]>) -> io::Result<()> {
-        let length = bytes.map_or(u32::MAX, |bytes| u32::try_from(bytes.len()).unwrap_or(u32::MAX));
-        for part in [&length.to_le_bytes()[..], bytes.unwrap_or_default()] {
-            self.crc.update(part);
-            self.out.write_all(part)?;
-        }
-        Ok(())
-    }
-}
-
-type Redo = Vec<(Vec<u8>, Option<Vec<u8>>)>;
-
-/// The batch in a redo file; `None` when there is none or it is not whole: then nothing of it has reached sled.
-fn read_redo(path: &Path) -> io::Result<Option<Redo>> {
-    let mut bytes = Vec::new();
-    match fs::File::open(path) {
-        Ok(mut file) => file.read_to_end(&mut bytes)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    Ok(parse_redo(&bytes))
-}
-
-fn parse_redo(bytes: &[u8]) -> Option<Redo> {
-    let (mut rest, crc) = bytes.split_last_chunk::<4>()?;
-    if crc32fast::hash(rest) != u32::from_le_bytes(*crc) {
-        return None;
-    }
-    let mut entries = Vec::new();
-    while !rest.is_empty() {
-        let key = take_part(&mut rest)??;
-        entries.push((key, take_part(&mut rest)?));
-    }
-    Some(entries)
-}
-
-/// `None`: the bytes end. `Some(None)`: no value.
-fn take_part(rest: &mut &[u8]) -> Option<Option<Vec<u8>>> {
-    let (length, after) = rest.split_first_chunk::<4>()?;
-    let length = u32::from_le_bytes(*length);
-    if length == u32::MAX {
-        *rest = after;
-        return Some(None);
-    }
-    let (part, after) = after.split_at_checked(usize::try_from(length).ok()?)?;
-    *rest = after;
-    Some(Some(part.to_vec()))
 }

@@ -5,7 +5,7 @@
 
 use std::iter::Peekable;
 use std::ops::Bound;
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock};
 
 use uuid::Uuid;
 
@@ -14,9 +14,7 @@ use super::error::{JournalError, Result};
 use super::index::{Reached, Store};
 use super::shared::lock;
 
-/// Entries of `recent` beyond which it is put into the store.
-const FLUSH_ENTRIES: usize = 48 * 1024;
-/// And bytes.
+/// Bytes of `recent` beyond which it is put into the store, however few entries they are.
 const FLUSH_BYTES: usize = 16 * 1024 * 1024;
 /// When `recent` is so many times as large and the flusher still busy, the writer waits for it.
 const BEHIND: usize = 4;
@@ -31,11 +29,15 @@ struct Top {
 /// The layers.
 pub(crate) struct Layers {
     journal: Uuid,
+    /// Entries of `recent` beyond which it is put into the store.
+    batch: usize,
     top: RwLock<Top>,
     /// `None` once closed. The lock is only ever held for writing to close.
     store: RwLock<Option<Store>>,
     work: Mutex<Work>,
     changed: Condvar,
+    /// The first failure of the store.
+    broken: OnceLock<JournalError>,
 }
 
 /// What the flusher does.
@@ -49,9 +51,17 @@ struct Work {
 }
 
 impl Layers {
-    pub fn new(journal: Uuid, store: Store) -> Layers {
+    pub fn new(journal: Uuid, store: Store, batch: usize) -> Layers {
         let (top, store) = (RwLock::default(), RwLock::new(Some(store)));
-        Layers { journal, top, store, work: Mutex::default(), changed: Condvar::new() }
+        Layers {
+            journal,
+            batch: batch.max(1),
+            top,
+            store,
+            work: Mutex::default(),
+            changed: Condvar::new(),
+            broken: OnceLock::new(),
+        }
     }
 
     /// Makes a group's changes visible. `reached` is its last record.
@@ -70,7 +80,7 @@ impl Layers {
             top.recent_bytes += key.len() + value.as_ref().map_or(0, Vec::len) + 64;
             top.recent.insert(key, value);
         }
-        let size = |top: &Top| (top.recent.len() / FLUSH_ENTRIES).max(top.recent_bytes / FLUSH_BYTES);
+        let size = |top: &Top| (top.recent.len() / self.batch).max(top.recent_bytes / FLUSH_BYTES);
         let large = size(&top);
         drop(top);
         if large == 0 || !may_flush {
@@ -88,8 +98,9 @@ impl Layers {
         }
     }
 
-    fn failure(&self) -> Result<()> {
-        lock(&self.work).failed.clone().map_or(Ok(()), Err)
+    /// Whether the index still works. Once it has failed only a new open helps, which makes it anew.
+    pub fn failure(&self) -> Result<()> {
+        self.broken.get().cloned().or_else(|| lock(&self.work).failed.clone()).map_or(Ok(()), Err)
     }
 
     /// Hands `recent` to the flusher; when that is busy, later, unless it must be now.
@@ -183,7 +194,9 @@ impl Layers {
 
     fn with_store<T>(&self, f: impl FnOnce(&Store) -> Result<T>) -> Result<T> {
         let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
-        f(store.as_ref().ok_or(JournalError::Closed)?)
+        f(store.as_ref().ok_or(JournalError::Closed)?).inspect_err(|error| {
+            self.broken.get_or_init(|| error.clone());
+        })
     }
 
     /// The first `limit` entries of a range under these layers, newest first.

@@ -10,7 +10,7 @@ use super::apply::{self, At, Changes, Entries, Pair};
 use super::chain::Chain;
 use super::checkpoint::{self, Checkpoint, Found};
 use super::error::{JournalError, Result};
-use super::files::{File, Files};
+use super::files::{File, Files, read_full, write_full};
 use super::index::{self, Reached, Store};
 use super::layers::Layers;
 use super::reader::{Segments, Step, Walk, recorded};
@@ -59,6 +59,10 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<Brought> {
         }
         names = vec![create(dir, options)?];
     }
+    // A process before this one may have failed to make these names durable.
+    for folder in [dir, &segment::folder(dir)] {
+        files.sync_dir(folder).map_err(|error| JournalError::io("sync", folder, error))?;
+    }
     let segments = headers(files, dir, &names)?;
     let id = segments.first().map_or_else(Uuid::nil, |first| first.header.journal);
     let known = match &found {
@@ -84,7 +88,8 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<Brought> {
         hash: known.hash,
     });
     mark(dir, options, &Checkpoint::new(id, false, files.boot_id(), last))?;
-    let (up, why) = bring_up(dir, options, id, &segments, distrust)?;
+    let clean = known.is_some_and(|known| known.clean);
+    let (up, why) = bring_up(dir, options, id, &segments, clean, distrust)?;
     match finish(dir, options, &up, &segments, known) {
         Ok((writer, mut recovery)) => {
             recovery.created = created;
@@ -195,6 +200,7 @@ fn bring_up(
     options: &Options,
     id: Uuid,
     segments: &[Segment],
+    clean: bool,
     distrust: Option<String>,
 ) -> Result<(Up, Option<String>)> {
     let folder = dir.join(INDEX);
@@ -203,12 +209,12 @@ fn bring_up(
         return Ok((up, Some("it is kept in memory".to_owned())));
     }
     let had = folder.exists();
-    let attempt = || {
-        let (store, reached) = Store::open(&folder, id)?;
+    let attempt = |clean| {
+        let (store, reached) = Store::open(&folder, id, clean)?;
         let fresh = reached.is_none();
         Ok((try_index(dir, options, id, segments, store, reached)?, fresh))
     };
-    let why = match attempt() {
+    let why = match attempt(clean) {
         Ok((up, false)) => return Ok((up, None)),
         Ok((up, true)) => {
             let why = distrust.unwrap_or_else(|| if had { "it was empty" } else { "it was missing" }.to_owned());
@@ -221,7 +227,7 @@ fn bring_up(
         Err(error) => return Err(error),
     };
     index::remove(&folder)?;
-    match attempt() {
+    match attempt(false) {
         Ok((up, _)) => {
             tracing::warn!(why, records = up.replayed, "the journal's index was rebuilt");
             Ok((up, Some(why)))
@@ -248,7 +254,7 @@ fn try_index(
 ) -> Result<Up> {
     let names = found.iter().map(|segment| segment.header.first_seq).collect();
     let segments = Segments::new(options.files.clone(), dir, id, names);
-    let layers = Layers::new(id, store);
+    let layers = Layers::new(id, store, options.index_batch);
     let (files, clock) = (options.files.clone(), options.clock.clone());
     let shared = Arc::new(Shared::new(dir.to_owned(), files, clock, id, segments, layers));
     let flusher = {
@@ -296,6 +302,8 @@ pub(crate) struct Replayed {
 pub(crate) struct End {
     /// The last record of the last whole group.
     pub last: Reached,
+    /// Where in the last segment the last group begins, if it was read.
+    pub last_group: Option<u64>,
     /// Where in the last segment the next record goes.
     pub length: u64,
     /// Bytes of a torn tail after that.
@@ -310,7 +318,7 @@ pub(crate) fn walk(
     mut each: impl FnMut(Vec<Replayed>, Reached) -> Result<()>,
 ) -> Result<End> {
     let mut last = reached.unwrap_or(NOTHING);
-    let mut length = segment::HEADER as u64;
+    let (mut last_group, mut length) = (None, segment::HEADER as u64);
     let mut before: Option<(u64, u64)> = None;
     for (index, segment) in segments.iter().enumerate() {
         let name = segment.header.first_seq;
@@ -333,6 +341,7 @@ pub(crate) fn walk(
             walk.step().map_err(read)?; // the record reached itself
         }
         length = walk.offset();
+        last_group = None;
         let mut group = Vec::new();
         loop {
             let position = Position { segment: name, offset: walk.offset() };
@@ -345,6 +354,7 @@ pub(crate) fn walk(
                     group.push(Replayed { at: At { seq, time, position }, entry, previous });
                     if chain.at_group_end() {
                         last = chain.reached(position);
+                        last_group = Some(length);
                         length = walk.offset();
                         each(std::mem::take(&mut group), last)?;
                     }
@@ -364,10 +374,10 @@ pub(crate) fn walk(
                 let what = format!("{flaw}, and records that were written later follow");
                 return Err(damaged(position.offset, &what));
             }
-            return Ok(End { last, length, torn: segment.length.saturating_sub(length) });
+            return Ok(End { last, last_group, length, torn: segment.length.saturating_sub(length) });
         }
     }
-    Ok(End { last, length, torn: 0 })
+    Ok(End { last, last_group, length, torn: 0 })
 }
 
 /// The layers under the changes of a group.
@@ -414,7 +424,7 @@ fn finish(
     known: Option<&Checkpoint>,
 ) -> Result<(Writer, Recovery)> {
     let shared = &up.shared;
-    let (Some(active), End { last, length, torn }) = (segments.last(), &up.end) else {
+    let (Some(active), End { last, last_group, length, torn }) = (segments.last(), &up.end) else {
         return Err(JournalError::damaged(0, 0, "there are no segments"));
     };
     let name = active.header.first_seq;
@@ -428,6 +438,10 @@ fn finish(
         tracing::warn!(bytes = torn, segment = name, offset = length, "cut a torn tail that was never acknowledged");
     }
     let clean = !last.position.is_none() && shared.segments.read(last.position)?.0.entry == Entry::Closed;
+    let known_durable = known.is_some_and(|known| known.seq == last.seq);
+    if let Some(begin) = last_group.filter(|_| !known_durable) {
+        settle(&*active.file, begin, *length).map_err(|error| JournalError::io("settle", &path, error))?;
+    }
     {
         let mut stats = lock(&shared.stats);
         stats.segments = segments.len() as u64;
@@ -443,6 +457,15 @@ fn finish(
     writer.record(&Entry::Opened { version: env!("CARGO_PKG_VERSION").to_owned(), cut: *torn })?;
     mark(dir, options, &Checkpoint::new(shared.id, false, options.files.boot_id(), writer.last))?;
     Ok((writer, Recovery { clean, cut: *torn, replayed: up.replayed, ..Recovery::default() }))
+}
+
+/// Makes the last group durable before anything is written after it. It may have been written and never flushed by a
+/// process that was killed; or its flush failed, and the system takes for written what is not: so it is written again.
+fn settle(file: &dyn File, begin: u64, end: u64) -> std::io::Result<()> {
+    let mut bytes = vec![0; usize::try_from(end - begin).unwrap_or(0)];
+    let there = read_full(file, &mut bytes, begin)?;
+    write_full(file, bytes.get(..there).unwrap_or_default(), begin)?;
+    file.sync_data()
 }
 
 /// Checks that the record that the checkpoint names is there.

@@ -100,10 +100,10 @@ pub fn verify(dir: &Path, files: Arc<dyn Files>) -> Result<Report, JournalError>
     let store = if size(dir, &*files, &names)? <= IN_MEMORY {
         Store::memory()
     } else {
-        Store::open(&scratch.0.join("records"), id)?.0
+        Store::open(&scratch.0.join("records"), id, false)?.0
     };
     let mut check =
-        Check { report, layers: Layers::new(id, store), changes: Changes::new(), known, index, failed: false };
+        Check { report, layers: Layers::new(id, store, FLUSH), changes: Changes::new(), known, index, failed: false };
     let ended = salvage::walk(&*files, dir, id, &names, &mut |met| check.meet(met))?;
     let report = check.finish(ended)?;
     scratch.remove()?;
@@ -197,7 +197,7 @@ fn open_index(
     let damaged = |error| NoIndex::Damaged(format!("{error}; the next open makes it anew"));
     let copy = scratch.0.join("index");
     index::copy(&dir.join(INDEX), &copy).map_err(damaged)?;
-    match Store::open(&copy, id).map_err(damaged)? {
+    match Store::open(&copy, id, known.is_some_and(|known| known.clean)).map_err(damaged)? {
         (store, Some(reached)) => Ok((store, reached)),
         (_, None) => Err(NoIndex::LeftOut("it is empty".to_owned())),
     }

@@ -78,7 +78,7 @@ impl Writer {
             return;
         }
         self.reserve.new_group();
-        if let Err(error) = self.roll_if_long() {
+        if let Err(error) = self.shared.layers.failure().and_then(|()| self.roll_if_long()) {
             self.shared.poison(&error);
             return;
         }
@@ -154,17 +154,19 @@ impl Writer {
             },
             Ok(_) | Err(_) => Vec::new(),
         };
+        // What recorded nothing may have been told of what is not there now: then it must ask again.
+        let mut doubtful = false;
         for one in decided {
-            // What recorded nothing may have been told of what is not there now: it must ask again.
-            let fate =
-                if !one.records.is_empty() && written.contains(&one.records) { Ok(()) } else { Err(error.clone()) };
-            (one.verdict.answer)(fate);
+            let kept = if one.records.is_empty() { !doubtful } else { written.contains(&one.records) };
+            doubtful |= !kept;
+            (one.verdict.answer)(if kept { Ok(()) } else { Err(error.clone()) });
         }
     }
 
     fn make_room(&mut self, error: &JournalError) {
         tracing::warn!(%error, "no new documents are taken until there is room; what becomes of those taken still is recorded");
         self.reserve.release(error.to_string());
+        lock(&self.shared.stats).full = true;
     }
 
     /// Puts some of a group's transactions into a new one, without those that no longer can be.
@@ -188,6 +190,7 @@ impl Writer {
     }
 
     /// Writes a group, flushes it, makes it visible.
+    #[expect(clippy::result_large_err, reason = "what could not be written is given back whole, and that is rare")]
     fn write(&mut self, staging: Staging) -> Result<(), (Failure, Staging)> {
         let started = self.shared.clock.monotonic();
         let (bytes, last) = self.encode(&staging);
@@ -196,6 +199,7 @@ impl Writer {
         }
         if let Err(error) = self.active.file.sync_data() {
             // Never sync again: the system may have dropped what it could not write and call it clean.
+            self.cut_off();
             return Err((Failure::Poison(self.io("sync", error)), staging));
         }
         let took = self.shared.clock.monotonic().saturating_sub(started);
@@ -222,6 +226,7 @@ impl Writer {
     /// After a failed write: cuts off what was written of it, if the disk is only full.
     fn undo(&self, error: std::io::Error) -> Failure {
         if !is_full(&error) {
+            self.cut_off();
             return Failure::Poison(self.io("write", error));
         }
         let file = &self.active.file;
@@ -229,6 +234,13 @@ impl Writer {
             Ok(()) => Failure::Full(JournalError::Full { why: error.to_string() }),
             Err(error) => Failure::Poison(self.io("cut", error)),
         }
+    }
+
+    /// Tries to take back what was begun, so that it is not found when the journal is opened again: found there, it
+    /// would be taken for written, and built upon.
+    fn cut_off(&self) {
+        // Durable or not, it was not acknowledged. If even this fails, the next open decides.
+        let _ = self.active.file.set_len(self.active.length);
     }
 
     fn io(&self, what: &'static str, error: std::io::Error) -> JournalError {

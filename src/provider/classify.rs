@@ -23,13 +23,13 @@ pub(crate) enum Verdict {
 
 /// Judges what is the same for all.
 pub(crate) fn common(reply: &Reply) -> Verdict {
-    let unknown =
-        |what: &str| Verdict::Done(SubmitOutcome::Unknown { why: clip(&format!("HTTP {}: {what}", reply.status)) });
+    let unknown = |what: &str| Verdict::Done(SubmitOutcome::Unknown { why: format!("HTTP {}: {what}", reply.status) });
+    let said = || Verdict::Done(SubmitOutcome::Unknown { why: words(reply) });
     match reply.status {
         200..=299 => Verdict::Success,
         300..=399 => unknown("a redirect, which is not followed; is the configured address right?"),
         // Timed out or overtaken on the provider's side, or given up by something between: nobody knows.
-        408 | 425 | 499 => unknown(&words(reply)),
+        408 | 425 | 499 => said(),
         429 => {
             Verdict::Done(SubmitOutcome::Deferred { why: words(reply), retry_after: reply.retry_after, account: true })
         }
@@ -39,7 +39,7 @@ pub(crate) fn common(reply: &Reply) -> Verdict {
             Some(error) if is_providers_own(&error) => Verdict::Error(error),
             _ => unknown("not an error of the provider's own; something between us answered"),
         },
-        _ => unknown(&words(reply)),
+        _ => said(),
     }
 }
 

@@ -15,10 +15,9 @@ use reqwest::{Client, Method, Url};
 
 use super::config::ConfigError;
 use crate::clock::Clock;
-use crate::domain::limits::{MAX_ANSWER, MAX_REASON};
+use crate::domain::limits::{MAX_ANSWER, MAX_REASON, MAX_RETRY_AFTER_S};
 
-/// The longest `Retry-After` that is believed.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(MAX_RETRY_AFTER_S);
 
 /// One request.
 #[derive(Debug, Clone)]
@@ -220,18 +219,21 @@ fn no_answer(err: reqwest::Error) -> Broken {
 
 /// The error with its causes, without the address (which may hold ids) and cut to a sensible length.
 fn describe(err: reqwest::Error) -> String {
+    // What the layers of the client say of themselves tells nobody anything.
+    const NOISE: [&str; 4] =
+        ["error sending request", "client error", "error decoding response body", "request or response body error"];
     let err = err.without_url();
-    let mut text = err.to_string();
+    let whole = err.to_string();
+    let mut causes: Vec<String> = Vec::new();
     let mut source = err.source();
     while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
+        let text = cause.to_string();
+        if !NOISE.iter().any(|noise| text.starts_with(noise)) && !causes.iter().any(|known| known.contains(&text)) {
+            causes.push(text);
         }
         source = cause.source();
     }
-    clip(&text)
+    clip(&if causes.is_empty() { whole } else { causes.join(": ") })
 }
 
 /// At most [`MAX_REASON`] characters, without control characters: a provider's words end in logs and on terminals.

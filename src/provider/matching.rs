@@ -41,7 +41,7 @@ impl Window {
     /// Whether a receipt was certainly created long before it.
     pub(crate) fn is_long_after(&self, row: &Value) -> bool {
         let latest = Moment::created(row).and_then(|moment| moment.latest());
-        latest.is_some_and(|at| at < self.from - TimeDelta::days(1))
+        self.from.checked_sub_signed(TimeDelta::days(1)).is_some_and(|long_ago| latest.is_some_and(|at| at < long_ago))
     }
 
     /// The days it touches, by UTC and by Rome's calendar, `YYYY-MM-DD`; `None` when there are more than `most`.

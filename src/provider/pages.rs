@@ -5,15 +5,10 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::classify::NoRead;
+use crate::domain::limits::MAX_LIST_PAGES;
 
 /// Rows asked for at once: the most that either receipt API gives.
 pub(crate) const PAGE: usize = 100;
-/// Pages of one list that a look-up reads: 20,000 receipts of one day and VAT number. More is no answer.
-pub(crate) const MAX_PAGES: usize = 200;
-/// Documents that a look-up fetches one by one to compare their lines.
-pub(crate) const MAX_CANDIDATES: usize = 50;
-/// Days that a look-up lists. The window is minutes, unless the process was stopped for long.
-pub(crate) const MAX_DAYS: usize = 40;
 
 /// The pages of one list so far.
 pub(crate) struct Pages {
@@ -24,7 +19,7 @@ pub(crate) struct Pages {
 
 impl Default for Pages {
     fn default() -> Pages {
-        Pages { seen: HashSet::new(), pages: 0, most: MAX_PAGES }
+        Pages { seen: HashSet::new(), pages: 0, most: MAX_LIST_PAGES }
     }
 }
 
@@ -64,17 +59,18 @@ impl Pages {
 }
 
 /// The rows of a list's answer: an array, bare or under one of the names in use.
-pub(crate) fn rows(answer: &Value) -> Result<Vec<Value>, NoRead> {
+pub(crate) fn rows(answer: Value) -> Result<Vec<Value>, NoRead> {
     const NAMES: [&str; 4] = ["data", "hydra:member", "member", "items"];
     let mut inner = answer;
     for _ in 0..3 {
-        if let Value::Array(rows) = inner {
-            return Ok(rows.clone());
-        }
-        match NAMES.iter().find_map(|name| inner.get(name)) {
-            Some(next) => inner = next,
-            None => break,
-        }
+        inner = match inner {
+            Value::Array(rows) => return Ok(rows),
+            Value::Object(mut members) => match NAMES.iter().find_map(|name| members.remove(*name)) {
+                Some(next) => next,
+                None => break,
+            },
+            _ => break,
+        };
     }
     Err(NoRead::failed("the answer is not a list"))
 }

@@ -12,7 +12,7 @@ use crate::domain::document::Kind;
 use crate::domain::outcome::{Answer, HoldAnswer, HoldReason, HoldScope, TrackOutcome};
 
 /// From so many documents of one VAT number on, its list of waiting ones is read instead of each.
-const MANY: usize = 4;
+pub(crate) const MANY: usize = 4;
 
 /// What a receipt's state means for its document.
 pub(crate) fn judge(provider: ProviderKind, tracked: &Tracked, row: &Value) -> TrackOutcome {
@@ -35,10 +35,9 @@ pub(crate) fn judge(provider: ProviderKind, tracked: &Tracked, row: &Value) -> T
         }
         Stage::There => TrackOutcome::Registered(Box::new(remote)),
         Stage::Failed(outcome) => outcome,
-        Stage::Strange(status) => {
-            let why = format!("a state that is not known: {}", status.as_deref().unwrap_or("none"));
-            NoRead::failed(why).into_track()
-        }
+        // A new word of theirs: kept and shown, and asked again.
+        Stage::Strange(Some(_)) => TrackOutcome::Pending(Box::new(remote)),
+        Stage::Strange(None) => NoRead::failed("the answer has no status").into_track(),
     }
 }
 
@@ -48,8 +47,8 @@ pub(crate) fn is_there(provider: ProviderKind, row: &Value) -> bool {
     receipt::stage(row, &remote) == Stage::There
 }
 
-/// The receipts of a VAT number that wait at the provider, or why they could not be listed.
-pub(crate) type Waiting<'a> = HashMap<&'a str, Result<HashMap<String, Value>, Answer<TrackOutcome>>>;
+/// Receipts of VAT numbers as the provider lists them, by id, or why they could not be listed.
+pub(crate) type Lists<'a> = HashMap<&'a str, Result<HashMap<String, Value>, Answer<TrackOutcome>>>;
 
 /// The VAT numbers that have enough documents for a list.
 pub(crate) fn crowded(tracked: &[Tracked]) -> Vec<&str> {
@@ -60,11 +59,15 @@ pub(crate) fn crowded(tracked: &[Tracked]) -> Vec<&str> {
     counts.into_iter().filter(|(_, count)| *count >= MANY).map(|(fiscal_id, _)| fiscal_id).collect()
 }
 
-/// The verdict that the lists give; none when the document is in no list and must be asked for itself.
-pub(crate) fn listed(provider: ProviderKind, one: &Tracked, waiting: &Waiting<'_>) -> Option<Answer<TrackOutcome>> {
+/// The verdict that the lists give; none when the document must be asked for itself: it is in no list, or its row does
+/// not show the items that a return would need.
+pub(crate) fn listed(provider: ProviderKind, one: &Tracked, lists: &Lists<'_>) -> Option<Answer<TrackOutcome>> {
     let id = one.remote.remote_id.as_deref()?;
-    match waiting.get(one.call.fiscal_id.as_ref()?.as_str())? {
-        Err(failed) => Some(failed.clone()),
-        Ok(rows) => Some(Answer::without_http(judge(provider, one, rows.get(id)?))),
-    }
+    let rows = match lists.get(one.call.fiscal_id.as_ref()?.as_str())? {
+        Err(failed) => return Some(failed.clone()),
+        Ok(rows) => rows,
+    };
+    let outcome = judge(provider, one, rows.get(id)?);
+    let bare = matches!(&outcome, TrackOutcome::Registered(remote) if remote.items.is_empty());
+    (!(bare && one.call.body.kind() == Kind::Receipt)).then(|| Answer::without_http(outcome))
 }

@@ -146,7 +146,9 @@ impl Queue {
             after = Some(*last);
             let mut routed = Vec::new();
             for id in ids {
-                let Some(progress) = journal.progress(id)?.filter(|progress| progress.account.is_none()) else { continue };
+                let Some(progress) = journal.progress(id)?.filter(|progress| progress.account.is_none()) else {
+                    continue;
+                };
                 let issuer = progress.fiscal_id.as_ref().map(FiscalId::as_str);
                 if let Ok(Some(account)) = choose_account(&accounts, None, progress.kind, issuer, None) {
                     routed.push((progress.id, account.name));
@@ -214,7 +216,7 @@ impl Candidate {
             body: self.body_json.clone(),
             totals: verdict.totals.unwrap_or(self.totals),
             fingerprint,
-            deadline: verdict.deadline.or_else(|| draft_deadline(body)),
+            deadline: verdict.deadline.or_else(|| draft_deadline(body, self.taken_at)),
             invoice_name: match body {
                 Body::Draft(draft) => Some(draft.merchant_invoice_id.clone()),
                 _ => None,
@@ -273,7 +275,9 @@ fn invalid(kind: Kind, violations: Vec<Violation>) -> Rejection {
 }
 
 fn key_reused(key: &Key) -> Rejection {
-    let message = format!("the key {key} belongs to a document with other content: see `staffetta show {key}`, or choose a new key");
+    let message = format!(
+        "the key {key} belongs to a document with other content: see `staffetta show {key}`, or choose a new key"
+    );
     Rejection::new("key_reused", message)
 }
 
@@ -287,9 +291,13 @@ fn totals_of(body: &Body) -> Result<String, Rejection> {
     totals.to_json().map_err(|error| Rejection::new("invalid", error.to_string()))
 }
 
-fn draft_deadline(body: &Body) -> Option<DateTime<Utc>> {
+/// A draft is of no use once its goods can no longer leave the EU in time. One that is dated back is as old as its intake:
+/// whether the date is right is not for the queue to say.
+fn draft_deadline(body: &Body, taken_at: DateTime<Utc>) -> Option<DateTime<Utc>> {
     match body {
-        Body::Draft(draft) => Some(calendar::tax_free_horizon(draft.created_on.date())),
+        Body::Draft(draft) => {
+            Some(calendar::tax_free_horizon(draft.created_on.date().max(calendar::fiscal_day(taken_at))))
+        }
         _ => None,
     }
 }
@@ -333,7 +341,10 @@ fn choose_account(
     if let Some(name) = named {
         let account = accounts.iter().find(|account| account.name == *name).ok_or_else(|| {
             let known: Vec<_> = accounts.iter().map(|account| account.name.as_str()).collect();
-            Rejection::new("unknown_account", format!("there is no account {name}; the configuration has: {}", known.join(", ")))
+            Rejection::new(
+                "unknown_account",
+                format!("there is no account {name}; the configuration has: {}", known.join(", ")),
+            )
         })?;
         if !account.provider.takes(kind) {
             let message = format!("the account {name} is at {}, which takes no {kind}", account.provider);
@@ -362,11 +373,17 @@ fn choose_account(
         ([], _) => Err(Rejection {
             code: "invalid",
             message: "no account of the configuration has this VAT number".to_owned(),
-            violations: vec![Violation { property_path: "fiscal_id".to_owned(), message: check::codes::FISCAL_ID.to_owned() }],
+            violations: vec![Violation {
+                property_path: "fiscal_id".to_owned(),
+                message: check::codes::FISCAL_ID.to_owned(),
+            }],
         }),
         (several, _) => {
             let names: Vec<_> = several.iter().map(|account| account.name.as_str()).collect();
-            Err(Rejection::new("unknown_account", format!("several accounts can take it, name one: {}", names.join(", "))))
+            Err(Rejection::new(
+                "unknown_account",
+                format!("several accounts can take it, name one: {}", names.join(", ")),
+            ))
         }
     }
 }

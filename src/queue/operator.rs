@@ -20,7 +20,9 @@ impl Queue {
             match (progress.state, progress.may_have_left()) {
                 (State::Queued | State::Held, false) => {}
                 (State::Queued | State::Held | State::InDoubt | State::Sending, _) => {
-                    return Ok(Err("it may have reached the provider: find out there, then `staffetta resolve`".to_owned()));
+                    return Ok(Err(
+                        "it may have reached the provider: find out there, then `staffetta resolve`".to_owned()
+                    ));
                 }
                 (State::Accepted, _) => return Ok(Err("the provider has it already: enqueue a void".to_owned())),
                 (state, _) => return Ok(Err(format!("it is {state}, which is final"))),
@@ -90,7 +92,13 @@ impl Queue {
     ///
     /// # Errors
     /// The journal's own trouble. Nothing held is a [`ReleaseDecision`] with `done: false`.
-    pub fn release(&self, account: &str, fiscal_id: Option<&str>, who: &str, why: &str) -> Result<ReleaseDecision, Error> {
+    pub fn release(
+        &self,
+        account: &str,
+        fiscal_id: Option<&str>,
+        who: &str,
+        why: &str,
+    ) -> Result<ReleaseDecision, Error> {
         let mut decision = ReleaseDecision {
             account: account.to_owned(),
             fiscal_id: fiscal_id.map(str::to_owned),
@@ -98,7 +106,8 @@ impl Queue {
             done: false,
             why: "nothing of it is held: see `staffetta status`".to_owned(),
         };
-        let (Ok(name), Ok(only)) = (account.parse::<AccountName>(), fiscal_id.map(str::parse::<FiscalId>).transpose()) else {
+        let (Ok(name), Ok(only)) = (account.parse::<AccountName>(), fiscal_id.map(str::parse::<FiscalId>).transpose())
+        else {
             return Ok(decision);
         };
         let (who, why) = (clip(who), clip(why));

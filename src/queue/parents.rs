@@ -62,7 +62,11 @@ pub(super) fn find(view: &(impl View + ?Sized), parent: &Parent) -> Result<Bound
                 Some(id) => view.progress(id)?,
                 None => None,
             };
-            let message = || format!("no document of this journal has the key {key}: enqueue the parent first, or give {{\"remote_id\": …}}");
+            let message = || {
+                format!(
+                    "no document of this journal has the key {key}: enqueue the parent first, or give {{\"remote_id\": …}}"
+                )
+            };
             progress
                 .map(|progress| Bound::Local(Box::new(progress)))
                 .ok_or_else(|| Error::Rejected(Rejection::new("unknown_parent", message())))
@@ -95,7 +99,12 @@ pub(super) fn judge(
             }
             _ => "",
         };
-        return conflict(format!("a {} needs a {wanted} as its parent, {} is a {}{hint}", body.kind(), parent.key, parent.kind));
+        return conflict(format!(
+            "a {} needs a {wanted} as its parent, {} is a {}{hint}",
+            body.kind(),
+            parent.key,
+            parent.kind
+        ));
     }
     if matches!(parent.state, State::Refused | State::Failed | State::Cancelled) {
         return conflict(format!("its parent {} is {}: there is nothing to correct", parent.key, parent.state));
@@ -141,9 +150,10 @@ fn conflicts(body: &Body, siblings: &[Progress], parent: &str) -> Result<(), Err
         },
         Body::Void(void) => match (of(Kind::Void), of(Kind::Return)) {
             (Some(first), _) => conflict(format!("{parent} is already voided by {}", first.key)),
-            (None, Some(goods)) if void.credit_note_number.is_none() => {
-                conflict(format!("{parent} has the return {}: a sale with returns cannot be voided, return the rest instead", goods.key))
-            }
+            (None, Some(goods)) if void.credit_note_number.is_none() => conflict(format!(
+                "{parent} has the return {}: a sale with returns cannot be voided, return the rest instead",
+                goods.key
+            )),
             _ => Ok(()),
         },
         Body::NoteNumber(_) => match of(Kind::Void) {
@@ -154,21 +164,28 @@ fn conflicts(body: &Body, siblings: &[Progress], parent: &str) -> Result<(), Err
     }
 }
 
-fn voided(parent: &Progress, txn: &Transaction<'_>, account: Option<&Account>, now: DateTime<Utc>) -> Result<Verdict, Error> {
+fn voided(
+    parent: &Progress,
+    txn: &Transaction<'_>,
+    account: Option<&Account>,
+    now: DateTime<Utc>,
+) -> Result<Verdict, Error> {
     let never_left = matches!(parent.state, State::Queued | State::Held) && !parent.may_have_left();
     if never_left {
         return Ok(Verdict { cancels: Some(parent.id), ..Verdict::default() });
     }
     let totals = match txn.document(parent.id)? {
         Some(taken) if !taken.totals.is_empty() => {
-            let totals = Totals::from_json(parent.kind, &taken.totals).map_err(|error| unreadable(parent.id, &error))?;
+            let totals =
+                Totals::from_json(parent.kind, &taken.totals).map_err(|error| unreadable(parent.id, &error))?;
             Some(totals::void(&totals).to_json().map_err(|error| unreadable(parent.id, &error))?)
         }
         _ => None,
     };
     let deadline = void_deadline(parent, account);
     if let Some(deadline) = deadline.filter(|deadline| *deadline <= now) {
-        let message = format!("the 24 hours for voiding {} ended at {}: use a return", parent.key, deadline.to_rfc3339());
+        let message =
+            format!("the 24 hours for voiding {} ended at {}: use a return", parent.key, deadline.to_rfc3339());
         return conflict(message);
     }
     Ok(Verdict { totals, deadline, cancels: None })
@@ -196,7 +213,11 @@ fn returned(txn: &Transaction<'_>, parent: &Progress, goods: &Return, siblings: 
     let totals = totals::returned(&goods.items, &chosen).map(Totals::Return);
     let totals = totals.ok_or_else(|| {
         let violation = Violation { property_path: "items".to_owned(), message: "X:amount_too_large".to_owned() };
-        Error::Rejected(Rejection { code: "invalid", message: "its totals do not fit".to_owned(), violations: vec![violation] })
+        Error::Rejected(Rejection {
+            code: "invalid",
+            message: "its totals do not fit".to_owned(),
+            violations: vec![violation],
+        })
     })?;
     let totals = totals.to_json().map_err(|error| unreadable(parent.id, &error))?;
     Ok(Verdict { totals: Some(totals), ..Verdict::default() })
@@ -250,4 +271,3 @@ pub(crate) fn living_children(view: &(impl View + ?Sized), parent: DocId) -> Res
 fn unreadable(id: DocId, error: &serde_json::Error) -> Error {
     Error::Journal(JournalError::unreadable(id, format!("its totals: {error}")))
 }
-

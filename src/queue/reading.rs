@@ -17,8 +17,8 @@ use crate::domain::state::{INFORMS_ONLY, Progress, State};
 use crate::error::Error;
 use crate::journal::{Filter, JournalError, Recorded, View};
 use crate::view::{
-    AccountView, AttentionLine, AttentionView, BlackoutView, DocumentView, EventView, HoldView, ListFilter, OldestUnsent,
-    ParentView, RemoteItemView, RemoteView, StatusView, Summary,
+    AccountView, AttentionLine, AttentionView, BlackoutView, DocumentView, EventView, HoldView, ListFilter,
+    OldestUnsent, ParentView, RemoteItemView, RemoteView, StatusView, Summary,
 };
 
 /// Documents read at a time where all are walked.
@@ -141,7 +141,15 @@ impl Queue {
         for (name, counts) in counts {
             let blackout = BlackoutView { active: false, until: None };
             let (clock_skew_ms, credentials_age_days) = (None, None);
-            views.push(AccountView { name, provider: None, counts, blackout, holds: Vec::new(), clock_skew_ms, credentials_age_days });
+            views.push(AccountView {
+                name,
+                provider: None,
+                counts,
+                blackout,
+                holds: Vec::new(),
+                clock_skew_ms,
+                credentials_age_days,
+            });
         }
         views
     }
@@ -162,8 +170,13 @@ impl Queue {
             let left = PASSWORD_DAYS - (calendar::fiscal_day(now) - changed).num_days();
             if left <= PASSWORD_WARNING_DAYS {
                 let what = match left {
-                    ..=0 => "the authority's password is over 90 days old: change it there, then `staffetta company update`".to_owned(),
-                    left => format!("the authority's password expires in {left} days: change it there, then `staffetta company update`"),
+                    ..=0 => {
+                        "the authority's password is over 90 days old: change it there, then `staffetta company update`"
+                            .to_owned()
+                    }
+                    left => format!(
+                        "the authority's password expires in {left} days: change it there, then `staffetta company update`"
+                    ),
                 };
                 lines.push(AttentionLine { key: None, account: Some(account.name.to_string()), what, since: now });
             }
@@ -239,7 +252,6 @@ impl Queue {
             },
             kind: filter.kind,
             since: filter.since,
-            ..Filter::default()
         };
         let mut after = filter.after.map(DocId);
         let mut left = filter.limit.unwrap_or(usize::MAX);
@@ -302,11 +314,7 @@ impl Queue {
             body: raw(story.taken.body)?,
             parent,
             children,
-            attention: progress
-                .attention
-                .into_iter()
-                .map(|(what, why)| AttentionView { what, why })
-                .collect(),
+            attention: progress.attention.into_iter().map(|(what, why)| AttentionView { what, why }).collect(),
             warnings: story.taken.warnings,
             remote,
             events: story.events.iter().map(event_view).collect(),

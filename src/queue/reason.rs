@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::account::Account;
 use crate::domain::calendar;
+use crate::domain::document::Kind;
 use crate::domain::event::Hold;
 use crate::domain::outcome::Customs;
-use crate::domain::document::Kind;
 use crate::domain::state::{Progress, State};
 
 /// What surrounds a document.
@@ -37,10 +37,14 @@ pub(crate) fn sentence(progress: &Progress, parent: Option<&Progress>, around: &
         State::Queued => Some(queued(progress, parent, around)),
         State::Sending => Some("the request is on the wire".to_owned()),
         State::InDoubt => Some(match progress.due_at {
-            Some(at) if at > around.now => after(&format!("the answer was lost; looked up at the provider at {}", local(at))),
+            Some(at) if at > around.now => {
+                after(&format!("the answer was lost; looked up at the provider at {}", local(at)))
+            }
             _ => after("the answer was lost; looked up at the provider as soon as it answers"),
         }),
-        State::Accepted if progress.kind == Kind::Draft => Some("waits for the merchant to complete it in the portal".to_owned()),
+        State::Accepted if progress.kind == Kind::Draft => {
+            Some("waits for the merchant to complete it in the portal".to_owned())
+        }
         State::Accepted => Some(after("the provider has it; the authority's verdict is awaited")),
         State::Registered => match progress.customs {
             Some(Customs::Pending) => Some("waits for customs".to_owned()),
@@ -54,7 +58,13 @@ pub(crate) fn sentence(progress: &Progress, parent: Option<&Progress>, around: &
 fn queued(progress: &Progress, parent: Option<&Progress>, around: &Surroundings) -> String {
     if let Some(hold) = around.hold_of(progress) {
         let whom = hold.fiscal_id.as_ref().map(|id| format!(", VAT number {id},")).unwrap_or_default();
-        return format!("the account {}{whom} is held ({}: {}). {}", hold.account, hold.reason.name(), hold.detail, hold.cure);
+        return format!(
+            "the account {}{whom} is held ({}: {}). {}",
+            hold.account,
+            hold.reason.name(),
+            hold.detail,
+            hold.cure
+        );
     }
     let Some(name) = &progress.account else {
         return "no account of the configuration takes it yet".to_owned();

@@ -78,6 +78,14 @@ fn about(world: &World) -> Reply {
     Reply::json(StatusCode::OK, &body)
 }
 
+/// Lists may be long: written straight to text.
+fn long<T: serde::Serialize>(list: &T) -> Reply {
+    match serde_json::to_vec(list) {
+        Ok(text) => Reply::text(StatusCode::OK, "application/json", text),
+        Err(error) => Reply::admin_error(StatusCode::INTERNAL_SERVER_ERROR, error),
+    }
+}
+
 fn ledger_page(world: &World, ask: &Ask) -> Reply {
     let mut entries = ledger::entries(world, ask.at);
     entries.retain(|entry| {
@@ -85,7 +93,7 @@ fn ledger_page(world: &World, ask: &Ask) -> Reply {
             && ask.query("kind").is_none_or(|wanted| entry.kind == wanted)
             && ask.query("issued").is_none_or(|wanted| entry.issued.to_string() == wanted)
     });
-    Reply::json(StatusCode::OK, &json!(entries))
+    long(&entries)
 }
 
 fn requests(world: &World, ask: &Ask) -> Reply {
@@ -95,7 +103,7 @@ fn requests(world: &World, ask: &Ask) -> Reply {
             && ask.query("provider").is_none_or(|wanted| logged.provider == wanted)
             && ask.query("call").is_none_or(|wanted| logged.call == wanted)
     });
-    Reply::json(StatusCode::OK, &json!(wanted.collect::<Vec<_>>()))
+    long(&wanted.collect::<Vec<_>>())
 }
 
 fn set_faults(world: &mut World, ask: &Ask) -> Reply {

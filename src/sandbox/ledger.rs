@@ -188,7 +188,7 @@ fn of_doc(world: &World, doc: &Doc, now: DateTime<Utc>) -> LedgerEntry {
             .lines
             .iter()
             .map(|line| LedgerItem {
-                id: Some(line.id.clone()),
+                id: submitted.map(|_| line.id.clone()),
                 description: line.description.clone(),
                 quantity: quantity(line),
                 unit_price: line.gross_price.clone(),

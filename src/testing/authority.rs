@@ -14,7 +14,8 @@ use crate::domain::calendar::Window;
 use crate::domain::check::Violation;
 use crate::domain::document::{Body, Kind};
 use crate::domain::outcome::{
-    Answer, Customs, HoldAnswer, HoldReason, HoldScope, LookUpOutcome, Refusal, Remote, RemoteItem, SubmitOutcome, TrackOutcome,
+    Answer, Customs, HoldAnswer, HoldReason, HoldScope, LookUpOutcome, Refusal, Remote, RemoteItem, SubmitOutcome,
+    TrackOutcome,
 };
 use crate::provider::{Call, Claimed, Lost, Provider, Tracked};
 
@@ -173,7 +174,8 @@ impl Authority {
 
     /// Requests that touched this window.
     pub fn inside(&self, window: Window) -> Vec<Submission> {
-        let touches = |one: &Submission| !window.allows(one.began, (one.ended - one.began).to_std().unwrap_or_default());
+        let touches =
+            |one: &Submission| !window.allows(one.began, (one.ended - one.began).to_std().unwrap_or_default());
         self.state().submissions.iter().filter(|one| touches(one)).cloned().collect()
     }
 
@@ -192,7 +194,10 @@ impl Authority {
 
     fn issue(&self, call: &Call, at: DateTime<Utc>) -> Remote {
         let mut state = self.state();
-        let fails = { let chance = state.chances.fails_at_authority; state.random.per_mille(chance) };
+        let fails = {
+            let chance = state.chances.fails_at_authority;
+            state.random.per_mille(chance)
+        };
         let id = format!("{}-{:06}", self.kind, state.issued.len() + 1);
         state.issued.push(Issued {
             id: id.clone(),
@@ -292,7 +297,10 @@ impl Provider for Authority {
             self.takes_time(30_000).await;
             lost("the connection was reset")
         } else if falls(chances.committed_late) {
-            let late = { let mut state = self.state(); TimeDelta::seconds(state.random.below(60) as i64 + 1) };
+            let late = {
+                let mut state = self.state();
+                TimeDelta::seconds(state.random.below(60) as i64 + 1)
+            };
             self.issue(call, self.now() + late);
             lost("no answer in time")
         } else if falls(chances.too_many) {

@@ -196,7 +196,7 @@ async fn a_company_that_is_there_already() {
         ("PATCH /IT-configurations/1", 400, r#"{"data":"null","success":true,"message":"Invalid field: email. Fields fiscal_id, name, email are not editable.","error":670}"#),
     ])
     .await;
-    let err = adapter(OPENAPI, &refused).update_company("1", &value!({"email": "x"})).await.err().expect("an error");
+    let err = adapter(OPENAPI, &refused).update_company("1", &value!({"email": "x"})).await.expect_err("an error");
     assert!(matches!(&err, CallError::Refused(refusal) if refusal.code.as_deref() == Some("670")), "{err:?}");
 }
 

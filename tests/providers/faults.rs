@@ -136,6 +136,24 @@ async fn nobody_there_is_not_sent() {
     }
 }
 
+/// The environment's proxies are not used: a child of this very test is told of one, and must not speak to it.
+#[tokio::test]
+async fn a_proxy_of_the_environment_is_not_used() {
+    let proxy = FaultServer::start(|_| json(200, r#"{"data":{"id":"x"},"uuid":"x"}"#)).await;
+    let mut child = std::process::Command::new(std::env::current_exe().expect("this program"));
+    child
+        .args(["--exact", "providers::faults::nobody_there_is_not_sent"])
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy");
+    for name in ["HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+        child.env(name, proxy.url(""));
+    }
+    let output = tokio::task::spawn_blocking(move || child.output()).await.expect("no panic").expect("a child");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    assert!(proxy.requests().is_empty(), "{:?}", proxy.lines());
+}
+
 #[tokio::test]
 async fn a_name_that_does_not_resolve_is_not_sent() {
     let adapter =

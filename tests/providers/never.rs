@@ -87,7 +87,22 @@ fn headers() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_list_never_panics_nor_invents_an_id(status in status(), headers in headers(), body in body()) {
+        for provider in [OPENAPI, SMART] {
+            for kind in [Kind::Receipt, Kind::Return] {
+                let outcome = raw::look_up(provider, &lost(provider, kind), status, &headers, &body, time(NOW));
+                match &outcome {
+                    LookUpOutcome::Found(remote) => prop_assert!(remote.remote_id.as_ref().is_some_and(|id| !id.is_empty())),
+                    LookUpOutcome::Ambiguous(ids) => prop_assert!(!ids.is_empty()),
+                    LookUpOutcome::NotFound => prop_assert!((200..300).contains(&status), "{status}"),
+                    _ => {}
+                }
+            }
+        }
+    }
 
     #[test]
     fn an_answer_never_panics_nor_invents_an_id(status in status(), headers in headers(), body in body()) {

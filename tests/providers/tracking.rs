@@ -63,7 +63,7 @@ async fn the_states_of_a_receipt() {
             ("failed", error("500", "SERVICE_UNAVAILABLE"), "failed uncertain"),
             ("failed", error("null", ""), "failed uncertain"),
             ("failed", String::new(), "failed uncertain"),
-            ("dreaming", String::new(), "unreadable"),
+            ("dreaming", String::new(), "pending"),
             ("", String::new(), "unreadable"),
         ];
         for (status, more, expected) in rows {
@@ -260,6 +260,37 @@ async fn many_are_asked_about_by_lists() {
         // A few are cheaper one by one.
         let few = adapter.track_many(&all[2..3]).await;
         assert_eq!(verdict_word(&few[0].outcome), "registered");
+    }
+}
+
+/// At Openapi the lists show the items too: a hundred documents that moved on cost two pages, not a hundred requests.
+#[tokio::test]
+async fn many_that_moved_on_come_by_their_days_list() {
+    for (items, requests) in [(ITEMS, 3), (r#""items":[]"#, 23)] {
+        let server = FaultServer::start(move |request| {
+            let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
+            let id = path.rsplit('/').next().unwrap_or_default();
+            let row = |id: &str| format!(r#"{{"id":"{id}","status":"ready"{NUMBER},{items}}}"#);
+            match (path, query) {
+                ("/IT-receipts", query) if query.contains("status=new") => json(200, r#"{"data":[]}"#),
+                ("/IT-receipts", query) => {
+                    assert!(query.contains("created_at=2026-11-22"), "{query}");
+                    // Ten a page, whatever was asked for.
+                    let skip: usize = query.split("skip=").nth(1).and_then(|skip| skip.parse().ok()).unwrap_or(0);
+                    let rows: Vec<String> = (skip..skip + 10).map(|n| row(&format!("r{n}"))).collect();
+                    json(200, &format!(r#"{{"data":[{}]}}"#, rows.join(",")))
+                }
+                _ => json(200, &format!(r#"{{"data":{}}}"#, row(id))),
+            }
+        })
+        .await;
+        let all: Vec<Tracked> = (0..20).map(|n| tracked(OPENAPI, Kind::Receipt, &format!("r{n}"))).collect();
+        let answers = adapter(OPENAPI, &server).track_many(&all).await;
+        for (n, answer) in answers.iter().enumerate() {
+            let TrackOutcome::Registered(remote) = &answer.outcome else { panic!("{answer:?}") };
+            assert_eq!(remote.remote_id, Some(format!("r{n}")));
+        }
+        assert_eq!(server.requests().len(), requests, "{:?}", server.lines());
     }
 }
 

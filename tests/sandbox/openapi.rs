@@ -175,6 +175,22 @@ async fn a_return_is_a_new_receipt_with_nothing_in_it_until_it_is_submitted() {
     assert_eq!(tagged, 1, "the ledger shows tags only where they came in");
 }
 
+/// Even the right id is no id before the authority has given it.
+#[tokio::test]
+async fn no_item_can_be_returned_before_the_authority_knows_it() {
+    let seeded = || Bench::with(staffetta::sandbox::Settings { seed: Some(7), ..Default::default() });
+    let (bench, twin) = (seeded(), seeded());
+    let (id, same) = (bench.sell().await, twin.sell().await);
+    assert_eq!(id, same, "a seed makes ids repeatable");
+    bench.settle();
+    let item = bench.one(&id).await["items"][0]["id"].as_str().unwrap().to_owned();
+    let body = format!(r#"{{"items":[{{"id":"{item}","quantity":1}}]}}"#);
+    let path = format!("/openapi/IT-receipts/{id}");
+    assert_eq!(twin.sandbox.ledger()[0].items[0].id, None);
+    assert_eq!(twin.call(Method::PATCH, &path, "t", &body).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(bench.call(Method::PATCH, &path, "t", &body).await.status, StatusCode::OK);
+}
+
 #[tokio::test]
 async fn a_void_has_the_oddest_answer_of_all() {
     let bench = Bench::new();

@@ -114,7 +114,8 @@ async fn serve(
         OnAccept::Reset => return reset(stream),
         OnAccept::Babble => {
             let mut some = [0; 64];
-            stream.read(&mut some).await.ok()?;
+            let read = stream.read(&mut some).await.ok()?;
+            assert!(read > 0, "the client said nothing");
             return stream.write_all(b"220 this is not TLS\r\n").await.ok();
         }
     }

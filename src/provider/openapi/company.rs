@@ -53,7 +53,7 @@ impl Calls for Openapi {
 
     async fn companies(&self) -> Result<Vec<Value>, CallError> {
         let reply = self.session.read(Ask::get(self.configurations()?)).await?;
-        Ok(rows(&read(&reply)?)?)
+        Ok(rows(read(&reply)?)?)
     }
 
     async fn company(&self, id: &str) -> Result<Value, CallError> {

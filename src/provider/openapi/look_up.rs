@@ -4,12 +4,12 @@ use serde_json::Value;
 
 use super::{KIND, Openapi};
 use crate::domain::document::{Body, Receipt};
+use crate::domain::limits::{MAX_CANDIDATES, MAX_LOOK_UP_DAYS};
 use crate::domain::outcome::LookUpOutcome;
 use crate::provider::classify::{NoRead, Seen};
 use crate::provider::correction::unnamed_void;
 use crate::provider::decide::{self, Candidate};
 use crate::provider::matching::{Agreement, Tagged, Window, tagged};
-use crate::provider::pages::{MAX_CANDIDATES, MAX_DAYS};
 use crate::provider::{Claimed, Lost, json, matching, receipt};
 
 impl Openapi {
@@ -41,8 +41,8 @@ impl Openapi {
     ) -> Result<LookUpOutcome, NoRead> {
         let window = Window::of(lost);
         let tag = receipt::tag(&lost.call.key);
-        let days = window.days(MAX_DAYS).ok_or_else(|| {
-            NoRead::failed(format!("it was under way for more than {MAX_DAYS} days; a person must look for it"))
+        let days = window.days(MAX_LOOK_UP_DAYS).ok_or_else(|| {
+            NoRead::failed(format!("it was under way for more than {MAX_LOOK_UP_DAYS} days; a person must look for it"))
         })?;
         let mut found: Vec<(String, Value)> = Vec::new();
         for day in &days {

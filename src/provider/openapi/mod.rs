@@ -84,7 +84,7 @@ impl Openapi {
             .append_pair("limit", &limit.to_string())
             .append_pair("skip", &skip.to_string());
         let reply = self.get(url, seen).await?;
-        pages::rows(&read(&reply)?)
+        pages::rows(read(&reply)?)
     }
 }
 

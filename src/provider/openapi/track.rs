@@ -1,11 +1,16 @@
 //! What the authority said of a receipt that Openapi has.
 
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::Value;
+
 use super::look_up::is_void;
 use super::{KIND, Openapi, read_one};
 use crate::domain::outcome::{Answer, TrackOutcome};
 use crate::provider::classify::{NoRead, Seen};
 use crate::provider::correction::{UNNAMED_VOID, unnamed_void};
 use crate::provider::http::Reply;
+use crate::provider::pages::PAGE;
 use crate::provider::{Provider, Tracked, receipt, verdict};
 
 impl Openapi {
@@ -29,24 +34,62 @@ impl Openapi {
         })
     }
 
-    /// Those that still wait are in a short list; only those that are no longer in it are asked for one by one.
+    /// Those that still wait are in a short list, those that moved on in the lists of their days; only what is in
+    /// neither is asked for one by one.
     pub(super) async fn ask_many(&self, tracked: &[Tracked]) -> Vec<Answer<TrackOutcome>> {
-        let mut waiting = verdict::Waiting::new();
+        let mut lists = verdict::Lists::new();
         for fiscal_id in verdict::crowded(tracked) {
             let mut seen = Seen::default();
-            let filters = [("fiscal_id", fiscal_id), ("status", "new,retry")];
-            let listed = self.list(&filters, &mut seen, |_, _| true).await;
-            let listed = listed.map(|rows| rows.into_iter().collect());
-            waiting.insert(fiscal_id, listed.map_err(|why| seen.answer(why.into_track())));
+            let rows = self.rows_of(fiscal_id, tracked, &mut seen).await;
+            lists.insert(fiscal_id, rows.map_err(|why| seen.answer(why.into_track())));
         }
         let mut answers = Vec::with_capacity(tracked.len());
         for one in tracked {
-            answers.push(match verdict::listed(KIND, one, &waiting) {
+            answers.push(match verdict::listed(KIND, one, &lists) {
                 Some(answer) => answer,
                 None => self.track(one).await,
             });
         }
         answers
+    }
+
+    async fn rows_of(
+        &self,
+        fiscal_id: &str,
+        tracked: &[Tracked],
+        seen: &mut Seen,
+    ) -> Result<HashMap<String, Value>, NoRead> {
+        let waiting = self.list(&[("fiscal_id", fiscal_id), ("status", "new,retry")], seen, |_, _| true).await?;
+        let mut rows: HashMap<String, Value> = waiting.into_iter().collect();
+        let mut moved: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for one in tracked.iter().filter(|one| one.call.fiscal_id.as_ref().is_some_and(|of| of.as_str() == fiscal_id)) {
+            if let Some(id) = one.remote.remote_id.as_deref().filter(|id| !rows.contains_key(*id)) {
+                let day = one.remote.created_at.unwrap_or(one.accepted_at).date_naive().to_string();
+                moved.entry(day).or_default().push(id);
+            }
+        }
+        for (day, mut ids) in moved.into_iter().filter(|(_, ids)| ids.len() >= verdict::MANY) {
+            let mut skip = 0;
+            // Never more pages than half of what asking for each would cost.
+            for _ in 0..ids.len() / 2 {
+                let page = self.page(&[("fiscal_id", fiscal_id), ("created_at", &day)], skip, PAGE, seen).await?;
+                if page.is_empty() {
+                    break;
+                }
+                skip += page.len();
+                for row in page {
+                    let Some(id) = receipt::id_of(KIND, &row) else { continue };
+                    if let Some(place) = ids.iter().position(|wanted| *wanted == id) {
+                        ids.swap_remove(place);
+                        rows.insert(id, row);
+                    }
+                }
+                if ids.is_empty() {
+                    break;
+                }
+            }
+        }
+        Ok(rows)
     }
 }
 

@@ -6,13 +6,13 @@ use serde_json::Value;
 use super::submit::returns;
 use super::{KIND, SmartReceipt, voiding, with_details};
 use crate::domain::document::{Body, Receipt};
+use crate::domain::limits::MAX_CANDIDATES;
 use crate::domain::money::Decimal;
 use crate::domain::outcome::LookUpOutcome;
 use crate::provider::classify::{NoRead, Seen};
 use crate::provider::correction::unnamed_void;
 use crate::provider::decide::{self, Candidate};
 use crate::provider::matching::{Agreement, Tagged, Window};
-use crate::provider::pages::MAX_CANDIDATES;
 use crate::provider::{Claimed, Lost, json, matching, receipt};
 
 /// In the order in which a receipt goes through them, so that one that moves on meanwhile is met later. A failed or

@@ -100,7 +100,7 @@ impl SmartReceipt {
             .append_pair("page", &number.to_string())
             .append_pair("itemsPerPage", &PAGE.to_string());
         let reply = self.get(url, seen).await?;
-        pages::rows(&classify::read(&reply)?)
+        pages::rows(classify::read(&reply)?)
     }
 }
 

@@ -42,7 +42,7 @@ impl SmartReceipt {
 
     /// Those that still wait are in two short lists; only those that are in neither are asked for one by one.
     pub(super) async fn ask_many(&self, tracked: &[Tracked]) -> Vec<Answer<TrackOutcome>> {
-        let mut waiting = verdict::Waiting::new();
+        let mut waiting = verdict::Lists::new();
         for fiscal_id in verdict::crowded(tracked) {
             let mut seen = Seen::default();
             let listed = self.waiting(fiscal_id, &mut seen).await;
