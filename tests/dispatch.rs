@@ -95,6 +95,12 @@ impl Provider for Script {
         self.see(format!("look_up {}", lost.call.key));
         Answer::without_http(self.inner.lock().unwrap().look_ups.pop_front().unwrap_or(LookUpOutcome::NotFound))
     }
+    async fn keep_fresh(&self) {
+        self.see("keep_fresh".to_owned());
+    }
+    async fn clock_skew_ms(&self) -> Option<i64> {
+        Some(self.skew())
+    }
     async fn track(&self, tracked: &Tracked) -> Answer<TrackOutcome> {
         self.see(format!("track {}", tracked.call.key));
         let told = self.inner.lock().unwrap().tracks.pop_front();
@@ -114,6 +120,14 @@ impl Provider for Script {
             }
             TrackOutcome::Registered(Box::new(remote))
         }))
+    }
+}
+
+impl Script {
+    /// The provider's clock minus the till's.
+    fn skew(&self) -> i64 {
+        use staffetta::clock::Clock;
+        (self.clock.true_time() - self.clock.now()).num_milliseconds()
     }
 }
 
@@ -163,7 +177,7 @@ impl Bench {
     async fn drained(&self) {
         tokio::time::timeout(Duration::from_secs(60 * 24 * 3600), self.dispatcher.as_ref().unwrap().drained())
             .await
-            .expect("it drains");
+            .unwrap_or_else(|_| panic!("it drains: {:#?}", self.queue.list(&ListFilter::default())));
     }
 
     async fn pass(&self, time: Duration) {
@@ -513,7 +527,8 @@ async fn dispatch_keeps_to_the_requests_a_minute() {
     let managed = Managed { requests_per_minute: 6, ..Managed::new(account, Arc::new(script)) };
     bench.dispatcher = Some(Dispatcher::start(&bench.queue, vec![managed]).unwrap());
     bench.drained().await;
-    let all = bench.roma.seen("");
+    let mut all = [bench.roma.seen("submit"), bench.roma.seen("track")].concat();
+    all.sort();
     for window in all.windows(7) {
         assert!(window[6] - window[0] >= TimeDelta::seconds(59), "{window:?}");
     }
@@ -558,6 +573,29 @@ async fn dispatch_is_not_stuck_by_a_clock_that_was_a_year_ahead() {
     bench.clock.set_wrong_by(TimeDelta::zero());
     bench.pass(Duration::from_secs(15 * 60)).await;
     assert_eq!(bench.get("a").state, State::Registered);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_asks_a_provider_for_the_time_when_the_clock_is_impossible() {
+    // The clock stands at noon of 1970; in truth it is 23:57 in Rome.
+    let mut bench = Bench::new("2026-11-20T22:57:00Z");
+    bench.clock.set_wrong_by("1970-01-01T11:00:00Z".parse::<DateTime<Utc>>().unwrap() - bench.clock.true_time());
+    bench.sell("a");
+    bench.start();
+    bench.drained().await;
+    let midnight: DateTime<Utc> = "2026-11-20T23:00:00Z".parse().unwrap();
+    assert!(bench.roma.seen("submit a")[0] >= midnight, "{:?}", bench.roma.seen("submit a"));
+    let status = bench.queue.status().unwrap();
+    assert!(status.attention.iter().any(|line| line.what.contains("1970-01-01")), "{:?}", status.attention);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_renews_tokens_early() {
+    let mut bench = Bench::new(MORNING);
+    bench.start();
+    bench.pass(Duration::from_secs(3600)).await;
+    let renewals = bench.milano.seen("keep_fresh").len();
+    assert!((2..=14).contains(&renewals), "{renewals}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -20,6 +20,7 @@ use crate::domain::event::{DocEvent, Hold};
 use crate::domain::id::{AccountName, DocId, FiscalId};
 use crate::domain::outcome::{HoldAnswer, HoldReason, HoldScope};
 use crate::domain::state::State;
+use crate::domain::trust;
 use crate::error::Error;
 use crate::journal::View;
 use crate::provider::Provider;
@@ -33,6 +34,8 @@ pub(super) enum Stop {
     Now,
 }
 
+/// How often tokens are looked after.
+const FRESHEN_EVERY: Duration = Duration::from_secs(5 * 60);
 /// The longest that a lane is left alone.
 const LONGEST_REST: Duration = Duration::from_secs(60);
 /// Equal permanent refusals in a row after which a VAT number is held (PROVIDERS.md 5).
@@ -157,7 +160,10 @@ pub(super) struct Office {
     pub(super) account: Account,
     pub(super) provider: Option<Arc<dyn Provider>>,
     pub(super) gate: Gate,
-    pub(super) skew_ms: i64,
+    /// The provider's clock minus ours; none: not heard yet.
+    pub(super) skew_ms: Option<i64>,
+    /// Our clock shows an impossible time, and the provider was asked what time it is.
+    pub(super) asked_the_time: bool,
     pub(super) spread: Duration,
     pub(super) tracking: bool,
     secret: Option<[u8; 16]>,
@@ -174,6 +180,9 @@ pub(super) struct Engine {
     /// Lanes on which nothing can be sent before something else has happened; looked at again now and then all the same.
     pub(super) resting: HashMap<Lane, Rest>,
     tasks: JoinSet<Done>,
+    /// What nobody waits for.
+    chores: JoinSet<()>,
+    fresh_until: Duration,
     /// What each task is about.
     work: HashMap<tokio::task::Id, Work>,
     stop: watch::Receiver<Stop>,
@@ -209,7 +218,8 @@ impl Engine {
                     gate: Gate::new(managed.requests_per_minute, who),
                     account: managed.account,
                     provider: managed.provider.ok(),
-                    skew_ms: 0,
+                    skew_ms: None,
+                    asked_the_time: false,
                     spread: shared.settings.blackout_spread.mul_f64(share as f64 / 1_000.0),
                     tracking: false,
                     secret,
@@ -224,6 +234,8 @@ impl Engine {
             under_way: HashSet::new(),
             resting: HashMap::new(),
             tasks: JoinSet::new(),
+            chores: JoinSet::new(),
+            fresh_until: Duration::ZERO,
             work: HashMap::new(),
             stop,
             idle,
@@ -304,11 +316,45 @@ impl Engine {
         }
     }
 
+    /// Tokens are renewed before they end, so that no sale waits for a login.
+    fn keep_fresh(&mut self, ticks: Duration) {
+        if ticks < self.fresh_until {
+            return;
+        }
+        self.fresh_until = ticks + FRESHEN_EVERY;
+        for office in self.offices.values().filter(|office| !office.gate.is_down()) {
+            if let Some(provider) = office.provider.clone() {
+                self.chores.spawn(async move { provider.keep_fresh().await });
+            }
+        }
+        while self.chores.try_join_next().is_some() {}
+    }
+
+    /// Where our clock shows an impossible time, the providers say what time it is before anything is submitted.
+    async fn ask_the_time(&mut self, now: DateTime<Utc>) {
+        if !trust::is_impossible(now) {
+            return;
+        }
+        for (name, office) in &mut self.offices {
+            let Some(provider) = office.provider.clone().filter(|_| office.skew_ms.is_none() && !office.asked_the_time) else {
+                continue;
+            };
+            office.asked_the_time = true;
+            office.skew_ms = provider.clock_skew_ms().await;
+            match office.skew_ms {
+                Some(skew) => self.shared.queue.set_skew(name, skew),
+                None => tracing::warn!(account = %name, "this machine's clock is wrong and the provider does not tell the time"),
+            }
+        }
+    }
+
     /// Gathers, plans and starts; returns how long to sleep if nothing changes.
     async fn start_what_can_start(&mut self, seq: u64) -> Duration {
         let now = self.shared.now();
         let longest = self.shared.settings.longest_sleep;
         let ticks = self.shared.ticks();
+        self.keep_fresh(ticks);
+        self.ask_the_time(now).await;
         let gathered = match self.gather(now, ticks) {
             Ok(gathered) => gathered,
             Err(error) => {
@@ -340,7 +386,7 @@ impl Engine {
         let Some(office) = self.offices.get_mut(&account) else { return };
         let Some(provider) = office.provider.clone() else { return };
         office.gate.started(self.shared.ticks());
-        let (shared, account, skew) = (self.shared.clone(), office.account.clone(), office.skew_ms);
+        let (shared, account, skew) = (self.shared.clone(), office.account.clone(), office.skew_ms.unwrap_or(0));
         let (handle, ids, tracking) = match action {
             Action::Submit(id, _, lane) => {
                 self.busy.insert(lane.clone(), id);
@@ -398,7 +444,7 @@ impl Engine {
                 office.tracking = false;
             }
             if let Some(skew) = done.clock_skew_ms {
-                office.skew_ms = skew;
+                office.skew_ms = Some(skew);
                 self.shared.queue.set_skew(&work.account, skew);
             }
             if let Some((fiscal_id, message)) = done.refusal {

@@ -41,7 +41,7 @@ impl Office {
         Desk {
             free: self.gate.free(ticks),
             blackout: self.account.blackout,
-            clock_skew_ms: self.skew_ms,
+            clock_skew_ms: self.skew_ms.unwrap_or(0),
             spread: self.spread,
             tracking: self.tracking,
         }

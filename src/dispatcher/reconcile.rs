@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::bind::{self, Binding};
 use super::engine::{Done, Health, Shared};
 use super::lane::Lane;
-use super::submit::{accept, after};
+use super::submit::{accept, after, settle_parent};
 use crate::domain::account::{Account, ProviderKind};
 use crate::domain::document::Kind;
 use crate::domain::event::{DocEvent, How, ParentRef};
@@ -130,6 +130,7 @@ async fn take_in(
             } else if account.provider == ProviderKind::Stamp {
                 let event = DocEvent::Registered { remote, how: How::LookUp, due_at: None };
                 shared.record(id, State::InDoubt, vec![event]).await?;
+                settle_parent(shared, progress).await?;
             } else {
                 done = accept(shared, account, progress, &lost.call, *remote, How::LookUp, done).await?;
             }

@@ -11,7 +11,7 @@ use super::lane::Lane;
 use super::plan::{self, Desk};
 use crate::domain::account::Account;
 use crate::domain::calendar;
-use crate::domain::event::{DocEvent, How};
+use crate::domain::event::{DocEvent, How, ParentRef};
 use crate::domain::id::{DocId, FiscalId};
 use crate::domain::outcome::{Answer, Remote, SubmitOutcome};
 use crate::domain::retry::Backoff;
@@ -20,6 +20,8 @@ use crate::error::Error;
 use crate::journal::View;
 use crate::provider::{Call, Provider};
 
+/// The attention of a tax-free invoice that customs refused.
+pub(super) const DEBIT_NOTE_NEEDED: &str = "debit_note_needed";
 /// The pause after a 429 that names none.
 const DEFAULT_PAUSE: Duration = Duration::from_secs(30);
 
@@ -162,8 +164,27 @@ async fn take_in(
             DocEvent::Registered { remote, how: How::Answer, due_at: None }
         }
     };
+    let registered = matches!(event, DocEvent::Registered { .. });
     shared.record(id, State::Sending, vec![event]).await?;
+    if registered {
+        settle_parent(shared, progress).await?;
+    }
     Ok((done, open))
+}
+
+/// A debit note's number that arrived ends what its invoice asked for.
+pub(super) async fn settle_parent(shared: &Shared, progress: &Progress) -> Result<(), Error> {
+    let Some(ParentRef::Local(parent)) = progress.parent else { return Ok(()) };
+    shared
+        .transact(move |txn| {
+            let asks = |parent: &Progress| parent.attention.iter().any(|(code, _)| code == DEBIT_NOTE_NEEDED);
+            if txn.progress(parent)?.as_ref().is_some_and(asks) {
+                let code = DEBIT_NOTE_NEEDED.to_owned();
+                txn.record(parent, DocEvent::Attention { code, why: String::new(), raised: false })?;
+            }
+            Ok(())
+        })
+        .await
 }
 
 /// Takes over the provider's id, unless another document of this journal owns it already: then a person must look.

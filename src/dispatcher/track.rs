@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 
 use super::engine::{Done, Health, Shared};
-use super::submit::after;
+use super::submit::{DEBIT_NOTE_NEEDED, after};
 use crate::domain::account::{Account, ProviderKind};
 use crate::domain::calendar;
 use crate::domain::document::{Body, Kind};
@@ -200,7 +200,7 @@ fn registered(followed: &Followed, remote: Remote, now: DateTime<Utc>, due_at: O
     if rejected {
         let why = "customs refused the invoice: issue a debit note for the VAT and enqueue its number (note debit_vat)"
             .to_owned();
-        events.push(DocEvent::Attention { code: "debit_note_needed".to_owned(), why, raised: true });
+        events.push(DocEvent::Attention { code: DEBIT_NOTE_NEEDED.to_owned(), why, raised: true });
     }
     events
 }

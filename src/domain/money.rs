@@ -191,7 +191,7 @@ impl FromStr for Decimal {
         if whole.len() > 1 && whole.starts_with('0') {
             return Err(DecimalError::Syntax); // JSON has no 007, and neither has a till
         }
-        let count = |digits: usize| i64::try_from(digits).unwrap_or(i64::MAX / 2);
+        let count = |digits: usize| i64::try_from(digits).unwrap_or(i64::MAX);
         let places = count(fraction.len()).saturating_sub(exponent);
         let leading = digits().take_while(|b| *b == b'0').count();
         let all = whole.len() + fraction.len();
@@ -438,6 +438,7 @@ mod tests {
         assert_eq!(hash(ten), hash(ten_point_zero));
         assert_eq!(hash(read("0")), hash(read("0.00")));
         assert_ne!(ten, read("1"));
+        assert_ne!(hash(ten), hash(read("1")));
         let tiny = Decimal::new(1, 24).unwrap();
         let large = Decimal::new(i128::MAX, 0).unwrap();
         let small = Decimal::new(i128::MIN, 0).unwrap();
@@ -452,6 +453,9 @@ mod tests {
         assert!(Decimal::new(-170_141_183_460_469, 0).unwrap() > Decimal::new(i128::MIN, 24).unwrap());
         assert!(Decimal::new(i128::MAX, 1).unwrap() > Decimal::new(i128::MAX, 24).unwrap());
         assert_eq!(Decimal::new(i128::MAX, 1).unwrap(), Decimal::new(i128::MAX, 1).unwrap());
+        // The same whole part, fractions of different places: .24 after .2317…, and below zero the other way round.
+        assert!(read("170141183460469.24") > b);
+        assert!(read("-170141183460469.24") < Decimal::new(i128::MIN, 24).unwrap());
     }
 
     #[test]

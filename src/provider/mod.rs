@@ -106,6 +106,12 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Renews whatever the provider needs renewed early (a token); called now and then.
     async fn keep_fresh(&self) {}
+
+    /// The provider's clock minus ours, in milliseconds, if it tells: asked before anything is submitted when our clock
+    /// shows an impossible time.
+    async fn clock_skew_ms(&self) -> Option<i64> {
+        None
+    }
 }
 
 /// Everything that can be asked of an account's provider: the documents and the calls beside them.

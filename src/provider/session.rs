@@ -200,6 +200,12 @@ impl Session {
         }
     }
 
+    /// The provider's clock minus ours, from any answer it gives to a question without a token.
+    pub(crate) async fn clock_skew_ms(&self, url: Url) -> Option<i64> {
+        let request = Request { method: Method::GET, url, headers: HeaderMap::new(), body: None };
+        self.http.read(request).await.ok()?.skew_ms
+    }
+
     /// Logs in early if the token ends soon.
     pub(crate) async fn keep_fresh(&self) {
         if self.login.is_none() {

@@ -380,4 +380,8 @@ impl Provider for Stamp {
     async fn keep_fresh(&self) {
         self.session.keep_fresh().await;
     }
+
+    async fn clock_skew_ms(&self) -> Option<i64> {
+        self.session.clock_skew_ms(self.invoicing.clone()).await
+    }
 }

@@ -14,6 +14,7 @@ use crate::domain::event::{DocEvent, Entry, How, ParentRef};
 use crate::domain::id::DocId;
 use crate::domain::outcome::Customs;
 use crate::domain::state::{INFORMS_ONLY, Progress, State};
+use crate::domain::trust;
 use crate::error::Error;
 use crate::journal::{Filter, JournalError, Recorded, View};
 use crate::view::{
@@ -166,6 +167,9 @@ impl Queue {
             });
         }
         for account in &surroundings.accounts {
+            if let Some(what) = trust::doubt(now, self.skew(&account.name)) {
+                lines.push(AttentionLine { key: None, account: Some(account.name.to_string()), what, since: now });
+            }
             let Some(changed) = self.credentials_changed(&account.name) else { continue };
             let left = PASSWORD_DAYS - (calendar::fiscal_day(now) - changed).num_days();
             if left <= PASSWORD_WARNING_DAYS {

@@ -132,7 +132,8 @@ fn item(
         Some((line, line.before_discount()?, line.after_discount()?))
     })();
     let Some((line, before, after)) = numbers else { return (None, None) };
-    if line.discount > 0 && after <= 0 {
+    if after <= 0 {
+        // Without a discount it is above zero, as quantity and price are.
         report.add(path("gross_discount"), codes::LINE_DISCOUNT);
     }
     if before >= MAX_AMOUNT * 10_000_000_000 {

@@ -87,11 +87,18 @@ mod tests {
             let tree: serde_json::Value = serde_json::from_str(json).unwrap();
             assert_eq!(serde_json::from_value::<Decimal>(tree).unwrap(), number);
         }
-        for json in ["true", "false", "[1]", "{}", "{\"$serde_json::private::Number\":\"1\"}"] {
+        for (json, shape) in [
+            ("true", "true"),
+            ("false", "false"),
+            ("[1]", "sequence"),
+            ("{}", "map"),
+            ("{\"$serde_json::private::Number\":\"1\"}", "map"),
+        ] {
             let error = serde_json::from_str::<Numeral>(json).unwrap_err().to_string();
-            assert!(error.starts_with("invalid type: "), "{error}");
-            assert!(error.contains("expected a number, or a string holding one"), "{error}");
+            let expected = format!("invalid type: {shape}, expected a number, or a string holding one");
+            assert!(error.starts_with(&expected), "{error}");
         }
+        assert_eq!(Numeral::from("1.50").as_str(), "1.50");
         for json in ["\"NaN\"", "1e400", "null", "\"\""] {
             assert!(serde_json::from_str::<Numeral>(json).is_ok());
             assert!(serde_json::from_str::<Decimal>(json).is_err());

@@ -137,4 +137,8 @@ impl Provider for Openapi {
     async fn track_many(&self, tracked: &[Tracked]) -> Vec<Answer<TrackOutcome>> {
         self.ask_many(tracked).await
     }
+
+    async fn clock_skew_ms(&self) -> Option<i64> {
+        self.session.clock_skew_ms(self.base.clone()).await
+    }
 }

@@ -173,4 +173,8 @@ impl Provider for SmartReceipt {
     async fn keep_fresh(&self) {
         self.session.keep_fresh().await;
     }
+
+    async fn clock_skew_ms(&self) -> Option<i64> {
+        self.session.clock_skew_ms(self.base.clone()).await
+    }
 }

@@ -99,9 +99,22 @@ fn a_tax_free_invoice_at_the_bounds_of_its_rules() {
             expect(judge(Kind::Draft, &body, provider), &body, &expected);
         }
     }
+    let two = |cents: &str| {
+        let line =
+            |price: &str| format!(r#"{{"Description":"Borsa","Quantity":1,"UnitPriceWithVat":{price},"VatRate":22}}"#);
+        draft("", &format!(r#""Items":[{},{}]"#, line("99999999999"), line(cents)))
+    };
+    expect(judge(Kind::Draft, &two("0.99"), STAMP), "just below 10^11", &[]);
+    expect(judge(Kind::Draft, &two("1.00"), STAMP), "10^11", &[("", codes::AMOUNT_TOO_LARGE)]);
     let many = vec![r#"{"Description":"Borsa","Quantity":1,"UnitPriceWithVat":1,"VatRate":22}"#; 1001].join(",");
     let body = draft("", &format!(r#""Items":[{many}]"#));
     expect(judge(Kind::Draft, &body, STAMP), "1001 lines", &[("Items", codes::ITEMS_MAX)]);
+    let body = body.replacen(
+        &format!("{},", r#"{"Description":"Borsa","Quantity":1,"UnitPriceWithVat":1,"VatRate":22}"#),
+        "",
+        1,
+    );
+    expect(judge(Kind::Draft, &body, STAMP), "1000 lines", &[]);
 }
 
 #[test]

@@ -172,12 +172,13 @@ fn the_amounts_beside_the_lines_at_the_bounds_of_their_rules() {
         &body,
         &[("cash_payment_amount", codes::AMOUNT_NEGATIVE), ("cash_payment_amount", codes::AMOUNT_DECIMALS)],
     );
-    let large = r#""quantity":9,"unit_price":10000000000"#;
-    let body = sale(
-        &format!("{},{}", item(large), item(large)),
-        r#""cash_payment_amount":90000000000,"electronic_payment_amount":90000000000"#,
-    );
-    expect(judge(Kind::Receipt, &body, OPENAPI), &body, &[("", codes::AMOUNT_TOO_LARGE)]);
+    // The sum has the same bound as its parts.
+    for (cents, expected) in [("0.99", &[][..]), ("1.00", &[("", codes::AMOUNT_TOO_LARGE)])] {
+        let lines = [item(r#""unit_price":99999999999"#), item(&format!(r#""unit_price":{cents}"#))].join(",");
+        let rest = format!(r#""cash_payment_amount":99999999999,"electronic_payment_amount":{cents}"#);
+        let body = sale(&lines, &rest);
+        expect(judge(Kind::Receipt, &body, OPENAPI), &body, expected);
+    }
 }
 
 #[test]
