@@ -1,6 +1,7 @@
 //! One binary for all integration tests; each file is named for what it proves.
 
 mod cli;
+mod crash;
 mod damage;
 mod dispatch;
 mod faults;
@@ -15,4 +16,5 @@ mod sandbox;
 mod sim;
 mod simulation;
 mod support;
+mod tidy;
 mod totals;
