@@ -4,6 +4,7 @@ mod cli;
 mod dispatch;
 mod intake;
 mod journal;
+mod main_job;
 mod papers;
 mod power_cut;
 mod providers;
