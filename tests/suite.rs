@@ -9,6 +9,7 @@ mod format;
 mod index;
 mod intake;
 mod journal;
+mod main_job;
 mod papers;
 mod power_cut;
 mod providers;
