@@ -120,7 +120,7 @@ fn any_event(dice: &mut Dice) -> DocEvent {
         5 => not_sent(due),
         6 => unknown(due),
         7 => DocEvent::LookedUp { counts: dice.coin(), why: "nothing".into(), due_at: due },
-        8 => DocEvent::NotThere { why: "nothing twice".into() },
+        8 => DocEvent::NotThere { why: "nothing twice".into(), due_at: None },
         9 | 10 => accepted(&id, due),
         11 => DocEvent::Tracked { remote: with_items(&id), why: String::new(), due_at: due },
         12 => DocEvent::Registered { remote: with_items(&id), how: How::Tracking, due_at: due },

@@ -256,7 +256,7 @@ mod tests {
     /// These bytes are in journals out there: if this fails, the format was changed, not the test.
     #[test]
     fn the_bytes_of_a_record() {
-        let entry = Entry::Document { id: DocId(9), event: DocEvent::NotThere { why: "no".into() } };
+        let entry = Entry::Document { id: DocId(9), event: DocEvent::NotThere { why: "no".into(), due_at: None } };
         let payload = encode_entry(&entry).unwrap();
         assert_eq!(hex(&payload), concat!("03000000", "0900000000000000", "05000000", "0200000000000000", "6e6f"));
         let mut out = Vec::new();
