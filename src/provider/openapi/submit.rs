@@ -30,7 +30,7 @@ impl Openapi {
         })
         .await;
         match (&answer.outcome, call.parent_id.as_deref()) {
-            (SubmitOutcome::Refused(refusal), Some(parent)) if answer.status != Some(404) => {
+            (SubmitOutcome::Refused(refusal), Some(parent)) => {
                 let row = self.one(parent, &mut Default::default()).await;
                 let outcome = correction::refused(call, refusal.clone(), row);
                 Answer { outcome, ..answer }

@@ -37,7 +37,7 @@ impl SmartReceipt {
         let Some(parent) = call.parent_id.as_deref() else { return answer };
         let mut seen = Seen::default();
         match &mut answer.outcome {
-            SubmitOutcome::Refused(refusal) if answer.status != Some(404) => {
+            SubmitOutcome::Refused(refusal) => {
                 let row = self.one(parent, &mut seen).await;
                 answer.outcome = correction::refused(call, refusal.clone(), row);
             }
