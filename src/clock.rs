@@ -1,6 +1,7 @@
 //! The one place that reads a clock.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
@@ -8,6 +9,11 @@ use chrono::{DateTime, Utc};
 pub trait Clock: Send + Sync + 'static {
     /// The present moment.
     fn now(&self) -> DateTime<Utc>;
+
+    /// Time since some fixed moment, for measuring durations; by default from [`now`](Clock::now).
+    fn monotonic(&self) -> Duration {
+        Duration::from_micros(u64::try_from(self.now().timestamp_micros()).unwrap_or(0))
+    }
 }
 
 /// The machine's clock.
@@ -18,10 +24,19 @@ impl Clock for SystemClock {
     fn now(&self) -> DateTime<Utc> {
         Utc::now()
     }
+
+    fn monotonic(&self) -> Duration {
+        static START: OnceLock<Instant> = OnceLock::new();
+        START.get_or_init(Instant::now).elapsed()
+    }
 }
 
 impl<C: Clock + ?Sized> Clock for Arc<C> {
     fn now(&self) -> DateTime<Utc> {
         (**self).now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        (**self).monotonic()
     }
 }

@@ -1,5 +1,5 @@
 //! Italian civil time: the blackout, deadlines, fiscal days. The only place that knows Rome's clock. Zone data are
-//! compiled in (chrono-tz), so a till without an up-to-date zone file keeps the law.
+//! compiled in (chrono-tz, which knows the rules up to 2099), so a till without an up-to-date zone file keeps the law.
 
 mod window;
 
@@ -22,23 +22,13 @@ pub fn rome(at: DateTime<Utc>) -> NaiveDateTime {
 /// The instant of an Italian local time; in the hour that occurs twice the earlier, in the one that does not, the
 /// first instant after it.
 pub fn from_rome(local: NaiveDateTime) -> DateTime<Utc> {
-    // No offset ever reached a day, so the instants to look at lie around the same reading of a UTC clock.
-    let (Some(first), Some(last)) = (shift(local, -24), shift(local, 24)) else { return local.and_utc() };
     if let Some(at) = Rome.from_local_datetime(&local).earliest() {
         return at.to_utc();
     }
-    // A skipped hour: the first instant whose local time is past it. Around it local time only grows.
-    let (mut before, mut after) = (first, last);
-    while (after - before).num_seconds() > 1 {
-        let middle = before + (after - before) / 2;
-        if rome(middle) < local { before = middle } else { after = middle }
-    }
-    let whole = after - TimeDelta::nanoseconds(i64::from(after.timestamp_subsec_nanos()));
-    if rome(whole) < local { after } else { whole }
-}
-
-fn shift(local: NaiveDateTime, hours: i64) -> Option<DateTime<Utc>> {
-    local.checked_add_signed(TimeDelta::hours(hours)).map(|local| local.and_utc())
+    // A skipped hour, or an end of the calendar. No offset ever reached a day, so the change of clocks that skipped it
+    // lies within the two days around the same reading of a UTC clock.
+    let before = local.and_utc().checked_sub_signed(TimeDelta::days(1));
+    before.and_then(window::clock_change).unwrap_or(local.and_utc())
 }
 
 /// The Italian calendar day of an instant: the fiscal day.
@@ -69,16 +59,14 @@ fn end_of_month(date: NaiveDate, months: u32) -> NaiveDate {
 /// Until when a sale taken at `submitted` may be voided: 24 h less `margin`, and if that lies in the blackout, a minute
 /// before it began (PROVIDERS.md 6).
 pub fn void_deadline(submitted: DateTime<Utc>, margin: Duration, blackout: Window) -> DateTime<Utc> {
-    let margin = TimeDelta::from_std(margin).unwrap_or(VOID_PERIOD).min(VOID_PERIOD);
-    let deadline = submitted.checked_add_signed(VOID_PERIOD - margin).unwrap_or(submitted);
-    match blackout.start_of(deadline) {
-        Some(start) => start - TimeDelta::minutes(1),
-        None => deadline,
-    }
+    let left = TimeDelta::from_std(VOID_PERIOD.saturating_sub(margin)).unwrap_or_default();
+    let deadline = submitted.checked_add_signed(left).unwrap_or(submitted);
+    let before = blackout.start_of(deadline).and_then(|start| start.checked_sub_signed(TimeDelta::minutes(1)));
+    before.unwrap_or(deadline)
 }
 
 /// How long after its submission a sale may be voided at Openapi (S1).
-const VOID_PERIOD: TimeDelta = TimeDelta::hours(24);
+const VOID_PERIOD: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Why a sale cannot be voided, or not yet (vectors W01–W08).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -105,9 +93,7 @@ pub fn void_allowed(provider: ProviderKind, parent_status: &str, age: Duration) 
     match parent_status {
         "voided" => Err(VoidRefusal::AlreadyVoided),
         "failed" => Err(VoidRefusal::ParentFailed),
-        _ if provider == ProviderKind::Openapi && TimeDelta::from_std(age).is_ok_and(|age| age >= VOID_PERIOD) => {
-            Err(VoidRefusal::Deadline)
-        }
+        _ if provider == ProviderKind::Openapi && age >= VOID_PERIOD => Err(VoidRefusal::Deadline),
         "submitted" | "ready" => Ok(()),
         _ => Err(VoidRefusal::WaitParent),
     }

@@ -10,7 +10,7 @@ use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::document::{Item, Kind, Note};
-use super::money::Numeral;
+use super::money::{Numeral, shape};
 
 /// A body of any kind, unchecked.
 #[derive(Debug, Clone, PartialEq)]
@@ -206,7 +206,7 @@ fn code<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> 
     match raw.as_bytes().first() {
         Some(b'"') => serde_json::from_str(&raw).map_err(de::Error::custom),
         Some(b'-' | b'0'..=b'9') => Ok(format!("the number {raw}")),
-        _ => Err(de::Error::custom("invalid type: expected a string")),
+        _ => Err(de::Error::invalid_type(shape(&raw), &"a string")),
     }
 }
 

@@ -203,10 +203,11 @@ fn fault<'a, T: Deserialize<'a>>(text: &'a str, within: &str, position: Position
         String::new()
     };
     let code = if cause.is_data() && plain.starts_with("unknown field `") { "unknown_field" } else { "malformed" };
-    let what = match (cause.is_data(), path.as_str()) {
-        (true, "") => plain.to_owned(),
-        (true, path) => format!("{path}: {plain}"),
-        (false, _) => format!("not JSON: {plain}{place}"),
+    let what = if cause.is_data() { plain.to_owned() } else { format!("not JSON: {plain}{place}") };
+    let what = if path.is_empty() || position == Position::Line && !cause.is_data() {
+        what // the column says more than how far the path had come
+    } else {
+        format!("{path}: {what}")
     };
     error(code, what)
 }

@@ -131,7 +131,7 @@ fn shown(day: NaiveDate, second: u32) -> impl Iterator<Item = DateTime<Utc>> {
 }
 
 /// The instant within the next three days at which Rome's clocks are changed, if there is one.
-fn clock_change(at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+pub(super) fn clock_change(at: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let offset = |at: DateTime<Utc>| Rome.offset_from_utc_datetime(&at.naive_utc()).fix();
     let mut before = at.timestamp();
     let mut after = before.checked_add(3 * i64::from(DAY))?;

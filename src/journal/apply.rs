@@ -1,0 +1,254 @@
+//! What one fact changes in the index: one pure function, used alike when it is recorded, replayed and verified, so
+//! that an index rebuilt from the journal is the index that was there.
+
+use std::collections::BTreeMap;
+
+use bincode::Options as _;
+use chrono::{DateTime, Utc};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::error::{JournalError, Result};
+use super::keys;
+use super::place::{Place, place};
+use super::record::Position;
+use crate::domain::event::{DocEvent, Enqueued, Entry, ParentRef};
+use crate::domain::id::{AccountName, DocId};
+use crate::domain::state::{Progress, State};
+
+/// Version of keys and values of the index. Another one is rebuilt, so this form may change freely.
+pub(crate) const INDEX_VERSION: u32 = 1;
+
+/// What is to become of index entries: a value, or gone.
+pub(crate) type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+/// An index entry.
+pub(crate) type Pair = (Vec<u8>, Vec<u8>);
+
+/// Something that has index entries.
+pub(crate) trait Entries {
+    /// The value of a key.
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>>;
+    /// The first `limit` entries with `from` <= key < `to`, in order.
+    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>>;
+}
+
+/// A document as the index has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Document {
+    /// The record that brought it.
+    pub first: Position,
+    /// Its newest record.
+    pub last: Position,
+    /// What its events have made of it.
+    pub progress: Progress,
+}
+
+/// A record as far as the index cares.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct At {
+    pub seq: u64,
+    pub time: DateTime<Utc>,
+    pub position: Position,
+}
+
+/// What a fact did.
+pub(crate) struct Applied {
+    /// The index entries that it changes.
+    pub changes: Changes,
+    /// The record before of the same document.
+    pub previous: Position,
+    /// The document as it is now.
+    pub progress: Option<Progress>,
+}
+
+fn codec() -> impl bincode::Options {
+    bincode::DefaultOptions::new().with_limit(crate::domain::limits::MAX_RECORD as u64)
+}
+
+pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>> {
+    codec().serialize(value).map_err(|_| JournalError::TooLarge)
+}
+
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    codec().deserialize(bytes).map_err(|error| JournalError::index(format_args!("an entry cannot be read: {error}")))
+}
+
+/// The document with this number.
+pub(crate) fn document(entries: &dyn Entries, id: DocId) -> Result<Option<Document>> {
+    entries.get(&keys::document(id))?.map(|bytes| decode(&bytes)).transpose()
+}
+
+/// Applies `entry`, recorded `at`, to the entries that `before` has.
+///
+/// # Errors
+/// When it cannot follow from what is there.
+pub(crate) fn apply(at: At, entry: &Entry, before: &dyn Entries) -> Result<Applied> {
+    let mut work = Work { before, changes: Changes::new() };
+    let (previous, progress) = match entry {
+        Entry::Opened { .. } | Entry::Closed => (Position::NONE, None),
+        Entry::Enqueued(taken) => (Position::NONE, Some(work.enqueued(at, taken)?)),
+        Entry::Document { id, event } => {
+            let (previous, progress) = work.document(at, *id, event)?;
+            (previous, Some(progress))
+        }
+        Entry::Hold(hold) => {
+            work.put(keys::hold(&hold.account, hold.fiscal_id.as_ref()), encode(hold)?);
+            (Position::NONE, None)
+        }
+        Entry::Released { account, fiscal_id, .. } => {
+            work.remove(keys::hold(account, fiscal_id.as_ref()));
+            (Position::NONE, None)
+        }
+    };
+    if at.seq.is_multiple_of(keys::SAMPLE) {
+        work.put(keys::sample(at.seq), encode(&at.position)?);
+    }
+    Ok(Applied { changes: work.changes, previous, progress })
+}
+
+struct Work<'a> {
+    before: &'a dyn Entries,
+    changes: Changes,
+}
+
+impl Work<'_> {
+    fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.changes.insert(key, Some(value));
+    }
+
+    fn mark(&mut self, key: Vec<u8>) {
+        self.put(key, Vec::new());
+    }
+
+    fn remove(&mut self, key: Vec<u8>) {
+        self.changes.insert(key, None);
+    }
+
+    fn count(&mut self, account: Option<&AccountName>, state: State, up: bool) -> Result<()> {
+        let key = keys::count(account, state);
+        let known = match self.changes.get(&key) {
+            Some(value) => value.clone(),
+            None => self.before.get(&key)?,
+        };
+        let old: u64 = known.map(|bytes| decode(&bytes)).transpose()?.unwrap_or(0);
+        let new = if up { old.checked_add(1) } else { old.checked_sub(1) };
+        match new.ok_or_else(|| JournalError::index("a count is wrong"))? {
+            0 => self.remove(key),
+            new => self.put(key, encode(&new)?),
+        }
+        Ok(())
+    }
+
+    fn enqueued(&mut self, at: At, taken: &Enqueued) -> Result<Progress> {
+        let key = keys::of_key(&taken.key);
+        if let Some(bytes) = self.before.get(&key)? {
+            return Err(JournalError::KeyTaken(DocId(decode(&bytes)?)));
+        }
+        let progress = Progress::begin(DocId(at.seq), at.time, taken);
+        let parent = self.parent_of(&progress)?;
+        let id = progress.id;
+        self.put(key, encode(&id.0)?);
+        if let Some(ParentRef::Local(parent)) = progress.parent {
+            self.mark(keys::child(parent, id));
+        }
+        if let Some(ParentRef::Remote(parent)) = &progress.parent {
+            self.mark(keys::remote_child(parent, id));
+        }
+        if let Some(name) = &taken.invoice_name {
+            self.mark(keys::invoice(name, id));
+        }
+        self.marks(None, Some((&progress, parent.as_ref())))?;
+        let document = Document { first: at.position, last: at.position, progress };
+        self.put(keys::document(id), encode(&document)?);
+        Ok(document.progress)
+    }
+
+    fn document(&mut self, at: At, id: DocId, event: &DocEvent) -> Result<(Position, Progress)> {
+        let old = document(self.before, id)?.ok_or(JournalError::NoDocument(id))?;
+        let progress = old.progress.apply(event, at.time)?;
+        let parent = self.parent_of(&progress)?;
+        self.marks(Some((&old.progress, parent.as_ref())), Some((&progress, parent.as_ref())))?;
+        if old.progress.state != progress.state || old.progress.has_items != progress.has_items {
+            self.place_children(&old.progress, &progress)?;
+        }
+        let previous = old.last;
+        let document = Document { first: old.first, last: at.position, progress };
+        self.put(keys::document(id), encode(&document)?);
+        Ok((previous, document.progress))
+    }
+
+    fn parent_of(&self, child: &Progress) -> Result<Option<Progress>> {
+        let Some(ParentRef::Local(id)) = child.parent else { return Ok(None) };
+        let parent = document(self.before, id)?.ok_or(JournalError::NoDocument(id))?;
+        Ok(Some(parent.progress))
+    }
+
+    /// Takes away the marks that `old` had and sets those of `new`, each with its parent.
+    fn marks(
+        &mut self,
+        old: Option<(&Progress, Option<&Progress>)>,
+        new: Option<(&Progress, Option<&Progress>)>,
+    ) -> Result<()> {
+        let (gone, come) = (old.map(|(doc, _)| marks(doc)), new.map(|(doc, _)| marks(doc)));
+        let (gone, come) = (gone.unwrap_or_default(), come.unwrap_or_default());
+        let gone = gone.into_iter().chain(old.and_then(|(doc, parent)| place_key(doc, parent)));
+        let come: Vec<_> = come.into_iter().chain(new.and_then(|(doc, parent)| place_key(doc, parent))).collect();
+        for key in gone.filter(|key| !come.contains(key)) {
+            self.remove(key);
+        }
+        for key in come {
+            self.mark(key);
+        }
+        let (gone, come) = (old.map(|(doc, _)| doc), new.map(|(doc, _)| doc));
+        let counted = |doc: &Progress| (doc.account.clone(), doc.state);
+        if gone.map(counted) != come.map(counted) {
+            if let Some(doc) = gone {
+                self.count(doc.account.as_ref(), doc.state, false)?;
+            }
+            if let Some(doc) = come {
+                self.count(doc.account.as_ref(), doc.state, true)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn place_children(&mut self, old: &Progress, new: &Progress) -> Result<()> {
+        let prefix = keys::child(new.id, DocId(0));
+        let to = keys::after(prefix.get(..9).unwrap_or_default().to_vec());
+        for (key, _) in self.before.scan(&prefix, &to, usize::MAX)? {
+            let id = keys::id_at_end(&key).ok_or_else(|| JournalError::index("a child's entry cannot be read"))?;
+            let child = document(self.before, id)?.ok_or(JournalError::NoDocument(id))?.progress;
+            let (gone, come) = (place_key(&child, Some(old)), place_key(&child, Some(new)));
+            if gone != come {
+                gone.into_iter().for_each(|key| self.remove(key));
+                come.into_iter().for_each(|key| self.mark(key));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The keys without values that a document has for what it is, its place aside.
+fn marks(doc: &Progress) -> Vec<Vec<u8>> {
+    let mut keys = vec![keys::state(doc.state, doc.id)];
+    if let Some(deadline) = doc.deadline.filter(|_| !doc.state.is_final()) {
+        keys.push(keys::deadline(deadline, doc.id));
+    }
+    if doc.state.needs_person() || !doc.attention.is_empty() {
+        keys.push(keys::attention(doc.id));
+    }
+    if let Some(remote_id) = &doc.remote_id {
+        keys.push(keys::remote(doc.account.as_ref(), remote_id, doc.id));
+    }
+    keys
+}
+
+fn place_key(doc: &Progress, parent: Option<&Progress>) -> Option<Vec<u8>> {
+    match place(doc, parent) {
+        Place::Ready => Some(keys::ready(doc.account.as_ref(), doc.fiscal_id.as_ref(), doc.id)),
+        Place::Timer(due) => Some(keys::timer(due, doc.id)),
+        Place::Waiting => Some(keys::waiting(doc.id)),
+        Place::Nowhere => None,
+    }
+}

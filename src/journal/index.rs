@@ -1,0 +1,301 @@
+//! The stored part of the index, and the only file that knows sled.
+//!
+//! sled never makes anything durable on Linux (its `flush` is a `sync_file_range`), so nothing rests on it but speed:
+//! an index is only trusted after a clean stop, when its files were really synced, or when this machine has not stopped
+//! since. Within that, a killed process must not leave half of a change: a batch is first written to a redo file, then
+//! put into sled in small steps (sled's own batches would stop every reader for as long as they take), then flushed to
+//! the system, and only then is the redo file removed. Doing a batch twice is doing it once. A clean stop leaves
+//! checksums of all files, because sled does not notice every damage; any failure leaves a mark that it is broken.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::apply::{self, Changes, INDEX_VERSION};
+use super::error::{JournalError, Result, panic_words};
+use super::record::{Hash, Position};
+use super::{redo, sums};
+
+/// Files in the index's folder beside sled's own folder.
+const DATA: &str = "sled";
+const REDO: &str = "redo";
+const SUMS: &str = "sums";
+const BROKEN: &str = "broken";
+/// Bytes of sled's cache. Its memory peaks at about three times that.
+const CACHE: u64 = 16 * 1024 * 1024;
+/// The entry that says how far the index has come; sorts before all others.
+const META: &[u8] = b"!";
+/// The entry that says that a batch is being put in; gone when it is whole.
+const UNDERWAY: &[u8] = b"!!";
+/// Where the entries proper begin.
+pub(crate) const FIRST_ENTRY: &[u8] = b"\"";
+
+/// How far in the journal the index has come: its last record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Reached {
+    pub seq: u64,
+    pub group: u64,
+    pub position: Position,
+    pub hash: Hash,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Meta {
+    version: u32,
+    journal: Uuid,
+    reached: Option<Reached>,
+}
+
+/// Where index entries are kept.
+pub(crate) enum Store {
+    Sled(Sled),
+    Memory(RwLock<BTreeMap<Vec<u8>, Vec<u8>>>),
+}
+
+pub(crate) struct Sled {
+    db: sled::Db,
+    folder: PathBuf,
+}
+
+impl Sled {
+    /// A failure is for good: the next open makes the index anew.
+    fn guarded<T>(&self, f: impl FnOnce(&sled::Db) -> sled::Result<T>) -> Result<T> {
+        guarded(|| f(&self.db)).inspect_err(|error| {
+            // If not even this can be written, the next open meets the failure itself.
+            let _ = fs::write(self.folder.join(BROKEN), error.to_string());
+        })
+    }
+}
+
+/// sled panics on some damage; that is one more way of failing.
+fn guarded<T>(f: impl FnOnce() -> sled::Result<T>) -> Result<T> {
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(JournalError::index(error)),
+        Err(panic) => Err(JournalError::index(panic_words(&*panic))),
+    }
+}
+
+impl Store {
+    pub fn memory() -> Store {
+        Store::Memory(RwLock::default())
+    }
+
+    /// Opens the index in `folder`, or makes a new one there. `clean`: the last stop was, and left checksums. The answer
+    /// says how far it had come; `None` for a new one.
+    ///
+    /// # Errors
+    /// Anything about it that is not as it should be. The caller removes it and makes a new one.
+    pub fn open(folder: &Path, journal: Uuid, clean: bool) -> Result<(Store, Option<Reached>)> {
+        let (data, redo, sums) = (folder.join(DATA), folder.join(REDO), folder.join(SUMS));
+        let problem = |error: io::Error| JournalError::index(format_args!("{}: {error}", folder.display()));
+        make_private(folder).map_err(problem)?;
+        if folder.join(BROKEN).exists() {
+            return Err(JournalError::index("it failed when it was last used"));
+        }
+        if data.is_dir() {
+            if names(&data).map_err(problem)?.iter().any(|name| name.ends_with(".generating")) {
+                return Err(JournalError::index("it was left half written"));
+            }
+            if clean && !sums::check(&data, &sums).map_err(problem)? {
+                return Err(JournalError::index("its files are not those that were left"));
+            }
+        }
+        fs::remove_file(&sums).map(|()| true).or_else(missing).map_err(problem)?;
+        let config = sled::Config::new().path(&data).cache_capacity(CACHE).flush_every_ms(None);
+        let store = Store::Sled(Sled { db: guarded(|| config.open())?, folder: folder.to_owned() });
+        protect(&data).map_err(problem)?;
+        if let Some(batch) = redo::read(&redo).map_err(problem)? {
+            store.put(batch)?;
+            store.put([(UNDERWAY.to_vec(), None)])?;
+            store.flush()?;
+        } else if store.get(UNDERWAY)?.is_some() {
+            return Err(JournalError::index("a change of it was left half done"));
+        }
+        fs::remove_file(&redo).map(|()| true).or_else(missing).map_err(problem)?;
+        let Some(bytes) = store.get(META)? else {
+            return if store.is_empty()? { Ok((store, None)) } else { Err(JournalError::index("it has no beginning")) };
+        };
+        let meta: Meta = apply::decode(&bytes)?;
+        if meta.version != INDEX_VERSION {
+            return Err(JournalError::index(format_args!("it is of version {}", meta.version)));
+        }
+        if meta.journal != journal {
+            return Err(JournalError::index("it belongs to another journal"));
+        }
+        Ok((store, meta.reached))
+    }
+
+    fn is_empty(&self) -> Result<bool> {
+        Ok(self.range(&[], &[0xff], 1)?.is_empty())
+    }
+
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        match self {
+            Store::Sled(sled) => sled.guarded(|db| Ok(db.get(key)?.map(|value| value.to_vec()))),
+            Store::Memory(map) => Ok(map.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()),
+        }
+    }
+
+    /// The first `limit` entries with `from` <= key < `to`, in order. `from` must not be above `to`.
+    pub fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        let range = from.to_vec()..to.to_vec();
+        match self {
+            Store::Sled(sled) => sled.guarded(|db| {
+                let owned = |(key, value): (sled::IVec, sled::IVec)| (key.to_vec(), value.to_vec());
+                db.range(range).take(limit).map(|pair| pair.map(owned)).collect()
+            }),
+            Store::Memory(map) => {
+                let map = map.read().unwrap_or_else(PoisonError::into_inner);
+                Ok(map.range(range).take(limit).map(|(key, value)| (key.clone(), value.clone())).collect())
+            }
+        }
+    }
+
+    /// Puts a batch in, whole or not at all should the process be killed, and says how far the index has come with it.
+    pub fn apply(&self, journal: Uuid, changes: &Changes, reached: Reached) -> Result<()> {
+        let meta = apply::encode(&Meta { version: INDEX_VERSION, journal, reached: Some(reached) })?;
+        let Store::Sled(sled) = self else {
+            return self.put(changes.iter().map(|(key, value)| (key.clone(), value.clone())));
+        };
+        let path = sled.folder.join(REDO);
+        let problem = |error: io::Error| JournalError::index(format_args!("{}: {error}", path.display()));
+        redo::write(&path, changes, (META, &meta)).map_err(problem)?;
+        self.put([(UNDERWAY.to_vec(), Some(Vec::new()))])?;
+        self.put(changes.iter().map(|(key, value)| (key.clone(), value.clone())))?;
+        self.put([(META.to_vec(), Some(meta)), (UNDERWAY.to_vec(), None)])?;
+        self.flush()?;
+        fs::remove_file(&path).map_err(problem)
+    }
+
+    fn put(&self, changes: impl IntoIterator<Item = (Vec<u8>, Option<Vec<u8>>)>) -> Result<()> {
+        match self {
+            Store::Sled(sled) => sled.guarded(|db| {
+                for (key, value) in changes {
+                    match value {
+                        Some(value) => db.insert(key, value)?,
+                        None => db.remove(key)?,
+                    };
+                }
+                Ok(())
+            }),
+            Store::Memory(map) => {
+                let mut map = map.write().unwrap_or_else(PoisonError::into_inner);
+                for (key, value) in changes {
+                    match value {
+                        Some(value) => map.insert(key, value),
+                        None => map.remove(&key),
+                    };
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Hands everything to the system: it survives the end of the process.
+    fn flush(&self) -> Result<()> {
+        match self {
+            Store::Sled(sled) => sled.guarded(|db| db.flush().map(|_| ())),
+            Store::Memory(_) => Ok(()),
+        }
+    }
+
+    /// Closes the index and makes its files truly durable: it survives the end of the machine.
+    pub fn close(self) -> Result<()> {
+        self.flush()?;
+        let Store::Sled(Sled { db, folder }) = self else { return Ok(()) };
+        guarded(move || {
+            drop(db);
+            Ok(())
+        })?;
+        let problem = |error: io::Error| JournalError::index(format_args!("{}: {error}", folder.display()));
+        let sums = sums::of(&folder.join(DATA)).and_then(|sums| sums::write(&sums, &folder.join(SUMS)));
+        sums.and_then(|()| sync_tree(&folder)).map_err(problem)
+    }
+}
+
+/// Removes the index in `folder`. It is renamed first, so that one half removed is never taken for one.
+pub(crate) fn remove(folder: &Path) -> Result<()> {
+    let old = folder.with_extension("old");
+    remove_folder(&old)?;
+    let renamed = fs::rename(folder, &old).map(|()| true).or_else(missing);
+    renamed.map_err(|error| JournalError::io("remove", folder, error))?;
+    remove_folder(&old)
+}
+
+/// Removes a folder with everything in it, if it is there.
+pub(crate) fn remove_folder(folder: &Path) -> Result<()> {
+    let removed = fs::remove_dir_all(folder).map(|()| true).or_else(missing);
+    removed.map(|_| ()).map_err(|error| JournalError::io("remove", folder, error))
+}
+
+/// Copies a folder with everything in it to one for this user alone.
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
+    let problem = |error| JournalError::io("copy", from, error);
+    make_private(to).map_err(problem)?;
+    for entry in fs::read_dir(from).map_err(problem)? {
+        let entry = entry.map_err(problem)?;
+        let target = to.join(entry.file_name());
+        if entry.file_type().map_err(problem)?.is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target).map_err(problem)?;
+        }
+    }
+    Ok(())
+}
+
+fn missing(error: io::Error) -> io::Result<bool> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(false) } else { Err(error) }
+}
+
+fn names(folder: &Path) -> io::Result<Vec<String>> {
+    fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+}
+
+fn make_private(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    set_mode(folder, 0o700)
+}
+
+#[cfg(unix)]
+fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))
+}
+#[cfg(not(unix))]
+fn set_mode(_: &Path, _: u32) -> io::Result<()> {
+    Ok(())
+}
+
+/// sled's files are readable by all; its folder already is not.
+fn protect(folder: &Path) -> io::Result<()> {
+    set_mode(folder, 0o700)?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            protect(&entry.path())?;
+        } else {
+            set_mode(&entry.path(), 0o600)?;
+        }
+    }
+    Ok(())
+}
+
+fn sync_tree(folder: &Path) -> io::Result<()> {
+    protect(folder)?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            sync_tree(&entry.path())?;
+        } else {
+            fs::File::open(entry.path())?.sync_all()?;
+        }
+    }
+    if cfg!(unix) { fs::File::open(folder)?.sync_all() } else { Ok(()) }
+}

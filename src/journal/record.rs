@@ -1,0 +1,228 @@
+//! The bytes of one record. This form is for ever: a new one gets a new version number and this one stays readable.
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 2 | marker `a5 5f`, so that a reader that lost its place finds the next record |
+//! | 1 | version of the record, 1 |
+//! | 1 | flags: 1 the last record of its transaction, 2 the last of its commit group |
+//! | 4 | CRC-32 of the journal's id and of everything else of the record |
+//! | 4 | length of the payload |
+//! | 4 | place in the commit group, from 0 |
+//! | 8 | number of the commit group, from 1 |
+//! | 8 | sequence number, from 1 |
+//! | 8 | time, microseconds since 1970 UTC: informative, order comes from the sequence number |
+//! | 16 | where the previous record of the same document is: segment and offset; zeros for none |
+//! | 32 | SHA-256 of the record before, header and payload; zeros before the first |
+//! | … | payload: [`Entry`] in bincode, fixed-size integers, no trailing bytes |
+//!
+//! All numbers are little-endian. The CRC begins with the journal's id, so that a record that strayed in from another
+//! journal is not taken for one of this.
+
+use bincode::Options as _;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::domain::event::Entry;
+use crate::domain::limits::MAX_RECORD;
+
+/// The version written.
+pub(crate) const VERSION: u8 = 1;
+/// Bytes before the payload.
+pub(crate) const HEADER: usize = 88;
+/// Each record begins with these.
+pub(crate) const MARKER: [u8; 2] = [0xa5, 0x5f];
+const LAST_OF_TRANSACTION: u8 = 1;
+const LAST_OF_GROUP: u8 = 2;
+
+/// SHA-256 of a whole record.
+pub(crate) type Hash = [u8; 32];
+
+/// Where a record is: the segment, named by its first sequence number, and the offset in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub(crate) struct Position {
+    pub segment: u64,
+    pub offset: u64,
+}
+
+impl Position {
+    /// No record.
+    pub const NONE: Position = Position { segment: 0, offset: 0 };
+
+    pub fn is_none(self) -> bool {
+        self.segment == 0
+    }
+}
+
+/// Everything before the payload but checksum and length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub seq: u64,
+    pub group: u64,
+    pub place: u32,
+    pub last_of_transaction: bool,
+    pub last_of_group: bool,
+    pub at_micros: i64,
+    pub previous_of_document: Position,
+    pub previous_hash: Hash,
+}
+
+/// A record found whole: its checksum is right.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Frame<'a> {
+    pub header: Header,
+    pub payload: &'a [u8],
+    /// Header and payload.
+    pub bytes: &'a [u8],
+}
+
+/// Why there is no whole record at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    /// The bytes end inside it; so many are needed at least.
+    Short(usize),
+    /// It does not begin like one, or its length cannot be.
+    NoRecord,
+    /// Its checksum is wrong.
+    Checksum,
+    /// Whole, but of a version or with flags this program does not know.
+    Version(u8),
+}
+
+impl Flaw {
+    pub fn words(self) -> String {
+        match self {
+            Flaw::Short(_) => "the record is cut short".to_owned(),
+            Flaw::NoRecord => "there is no record where one should begin".to_owned(),
+            Flaw::Checksum => "the record's checksum is wrong".to_owned(),
+            Flaw::Version(version) => format!("the record is of version {version}, written by a newer program"),
+        }
+    }
+}
+
+fn codec() -> impl bincode::Options {
+    bincode::DefaultOptions::new().with_fixint_encoding().with_limit(MAX_RECORD as u64)
+}
+
+/// The payload of version 1; `None` when it is over [`MAX_RECORD`].
+pub(crate) fn encode_entry(entry: &Entry) -> Option<Vec<u8>> {
+    codec().serialize(entry).ok()
+}
+
+/// Reads a payload of version 1; trailing bytes are an error.
+pub(crate) fn decode_entry(payload: &[u8]) -> Option<Entry> {
+    codec().deserialize(payload).ok()
+}
+
+/// The time of a record, if its number is one.
+pub(crate) fn time(micros: i64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_micros(micros)
+}
+
+/// Appends a record to `out` and returns its hash.
+pub(crate) fn encode(journal: Uuid, header: &Header, payload: &[u8], out: &mut Vec<u8>) -> Hash {
+    let start = out.len();
+    let flags = if header.last_of_transaction { LAST_OF_TRANSACTION } else { 0 }
+        | if header.last_of_group { LAST_OF_GROUP } else { 0 };
+    let length = u32::try_from(payload.len()).unwrap_or(u32::MAX); // at most MAX_RECORD
+    out.extend_from_slice(&MARKER);
+    out.extend_from_slice(&[VERSION, flags, 0, 0, 0, 0]);
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(&header.place.to_le_bytes());
+    out.extend_from_slice(&header.group.to_le_bytes());
+    out.extend_from_slice(&header.seq.to_le_bytes());
+    out.extend_from_slice(&header.at_micros.to_le_bytes());
+    out.extend_from_slice(&header.previous_of_document.segment.to_le_bytes());
+    out.extend_from_slice(&header.previous_of_document.offset.to_le_bytes());
+    out.extend_from_slice(&header.previous_hash);
+    out.extend_from_slice(payload);
+    let crc = checksum(journal, out.get(start..).unwrap_or_default());
+    if let Some(place) = out.get_mut(start + 4..start + 8) {
+        place.copy_from_slice(&crc.to_le_bytes());
+    }
+    hash(out.get(start..).unwrap_or_default())
+}
+
+/// The hash that the next record carries.
+pub(crate) fn hash(record: &[u8]) -> Hash {
+    Sha256::digest(record).into()
+}
+
+fn checksum(journal: Uuid, record: &[u8]) -> u32 {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(journal.as_bytes());
+    crc.update(record.get(..4).unwrap_or_default());
+    crc.update(record.get(8..).unwrap_or_default());
+    crc.finalize()
+}
+
+/// The record at the beginning of `bytes`.
+pub(crate) fn decode(journal: Uuid, bytes: &[u8]) -> Result<Frame<'_>, Flaw> {
+    if !MARKER.starts_with(bytes.get(..2).unwrap_or(bytes)) {
+        return Err(Flaw::NoRecord);
+    }
+    let mut fields = Fields(bytes);
+    let head = read_head(&mut fields).ok_or(Flaw::Short(HEADER))?;
+    let length = usize::try_from(head.length).unwrap_or(usize::MAX);
+    if length > MAX_RECORD {
+        return Err(Flaw::NoRecord);
+    }
+    let whole = HEADER + length;
+    let record = bytes.get(..whole).ok_or(Flaw::Short(whole))?;
+    if checksum(journal, record) != head.crc {
+        return Err(Flaw::Checksum);
+    }
+    if head.version != VERSION || head.flags & !(LAST_OF_TRANSACTION | LAST_OF_GROUP) != 0 {
+        return Err(Flaw::Version(head.version));
+    }
+    Ok(Frame { header: head.header, payload: record.get(HEADER..).unwrap_or_default(), bytes: record })
+}
+
+/// The length of the payload that a record states, whether or not it is whole.
+pub(crate) fn stated_length(bytes: &[u8]) -> Option<usize> {
+    usize::try_from(read_head(&mut Fields(bytes))?.length).ok().filter(|length| *length <= MAX_RECORD)
+}
+
+struct Head {
+    version: u8,
+    flags: u8,
+    crc: u32,
+    length: u32,
+    header: Header,
+}
+
+fn read_head(fields: &mut Fields<'_>) -> Option<Head> {
+    let [_, _, version, flags] = fields.take()?;
+    let crc = u32::from_le_bytes(fields.take()?);
+    let length = u32::from_le_bytes(fields.take()?);
+    let place = u32::from_le_bytes(fields.take()?);
+    let group = u64::from_le_bytes(fields.take()?);
+    let seq = u64::from_le_bytes(fields.take()?);
+    let at_micros = i64::from_le_bytes(fields.take()?);
+    let previous_of_document =
+        Position { segment: u64::from_le_bytes(fields.take()?), offset: u64::from_le_bytes(fields.take()?) };
+    let previous_hash = fields.take()?;
+    let header = Header {
+        seq,
+        group,
+        place,
+        last_of_transaction: flags & LAST_OF_TRANSACTION != 0,
+        last_of_group: flags & LAST_OF_GROUP != 0,
+        at_micros,
+        previous_of_document,
+        previous_hash,
+    };
+    Some(Head { version, flags, crc, length, header })
+}
+
+/// Takes fixed-size fields off the front of a slice.
+pub(crate) struct Fields<'a>(pub &'a [u8]);
+
+impl Fields<'_> {
+    pub fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (field, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*field)
+    }
+}

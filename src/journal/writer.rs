@@ -1,0 +1,322 @@
+//! The one writer. It takes the transactions that wait, decides them in order of arrival, writes what they record with
+//! one write and one flush, makes it visible, and only then tells those who wait. While it flushes, others gather: that
+//! is all there is to group commit. A group is written only after the one before is durable, so that a torn tail can
+//! only lie in the last one.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::checkpoint::{self, Checkpoint};
+use super::error::{JournalError, Result, panic_words};
+use super::files::{File, is_full, write_full};
+use super::index::Reached;
+use super::record::{self, Header};
+use super::reserve::Reserve;
+use super::segment;
+use super::shared::{Job, Shared, Verdict, lock};
+use super::transaction::{Staging, Transaction};
+use crate::domain::event::Entry;
+use crate::domain::limits::{MAX_GROUP, MAX_GROUP_BYTES};
+
+/// The segment that is written to.
+pub(crate) struct Active {
+    pub first_seq: u64,
+    pub file: Arc<dyn File>,
+    pub length: u64,
+}
+
+pub(crate) struct Writer {
+    pub shared: Arc<Shared>,
+    pub active: Active,
+    pub last: Reached,
+    pub reserve: Reserve,
+    pub segment_bytes: u64,
+}
+
+/// Why a group was not written.
+enum Failure {
+    /// There was no room, and nothing of it is left behind.
+    Full(JournalError),
+    /// Nobody knows what is on the disk.
+    Poison(JournalError),
+}
+
+/// A transaction decided in the group in hand.
+struct Decided {
+    verdict: Verdict,
+    /// Its records in the group.
+    records: std::ops::Range<usize>,
+    /// Whether it takes a new document.
+    takes: bool,
+}
+
+impl Writer {
+    /// The writer's thread.
+    pub fn run(mut self) -> Writer {
+        *lock(&self.shared.writer) = Some(std::thread::current().id());
+        let mut jobs = VecDeque::new();
+        loop {
+            let more = self.shared.take_jobs(MAX_GROUP - jobs.len().min(MAX_GROUP), jobs.is_empty());
+            jobs.extend(more);
+            if jobs.is_empty() {
+                return self;
+            }
+            // No panic is known here. Should there be one, those who wait must hear of it.
+            let commit = AssertUnwindSafe(|| self.commit(&mut jobs));
+            if let Err(panic) = catch_unwind(commit) {
+                self.shared.poison(&JournalError::Panicked(panic_words(&*panic)));
+            }
+        }
+    }
+
+    /// Decides and writes one commit group from the front of `jobs`.
+    fn commit(&mut self, jobs: &mut VecDeque<Job>) {
+        if let Some(error) = self.shared.poisoned() {
+            jobs.drain(..).for_each(|job| drop(job(Err(error.clone()))));
+            return;
+        }
+        self.reserve.new_group();
+        if let Err(error) = self.shared.layers.failure().and_then(|()| self.roll_if_long()) {
+            self.shared.poison(&error);
+            return;
+        }
+        let (staging, decided) = self.decide(jobs);
+        if staging.records.is_empty() {
+            decided.into_iter().for_each(|one| (one.verdict.answer)(Ok(())));
+            return;
+        }
+        match self.write(staging) {
+            Ok(()) => decided.into_iter().for_each(|one| (one.verdict.answer)(Ok(()))),
+            Err((Failure::Poison(error), _)) => {
+                self.shared.poison(&error);
+                decided.into_iter().for_each(|one| (one.verdict.answer)(Err(error.clone())));
+                return;
+            }
+            Err((Failure::Full(error), staging)) => self.write_what_must_be(&staging, decided, error),
+        }
+        self.tell();
+    }
+
+    fn decide(&mut self, jobs: &mut VecDeque<Job>) -> (Staging, Vec<Decided>) {
+        let mut staging = self.staging();
+        let mut decided = Vec::with_capacity(jobs.len());
+        while decided.len() < MAX_GROUP && staging.bytes < MAX_GROUP_BYTES as u64 {
+            let Some(job) = jobs.pop_front() else { break };
+            let first = staging.records.len();
+            let now = self.shared.clock.now();
+            let mut transaction = Transaction::new(&self.shared, &mut staging, &mut self.reserve, now);
+            let Some(verdict) = job(Ok(&mut transaction)) else { continue };
+            let takes = verdict.keep && transaction.keep();
+            decided.push(Decided { verdict, records: first..staging.records.len(), takes });
+        }
+        (staging, decided)
+    }
+
+    fn staging(&self) -> Staging {
+        Staging::new(self.active.first_seq, self.active.length, self.last.seq + 1)
+    }
+
+    /// Records one fact alone.
+    pub fn record(&mut self, entry: &Entry) -> Result<()> {
+        let mut staging = self.staging();
+        self.reserve.new_group();
+        let now = self.shared.clock.now();
+        let mut transaction = Transaction::new(&self.shared, &mut staging, &mut self.reserve, now);
+        transaction.stage(entry)?;
+        transaction.keep();
+        let result = match self.write(staging) {
+            Err((Failure::Full(error), staging)) => {
+                self.make_room(&error);
+                self.restage(&staging, std::slice::from_ref(&(0..1))).and_then(|(staging, _)| {
+                    self.write(staging).map_err(|(Failure::Full(error) | Failure::Poison(error), _)| error)
+                })
+            }
+            other => other.map_err(|(Failure::Full(error) | Failure::Poison(error), _)| error),
+        };
+        result.inspect_err(|error| self.shared.poison(error))
+    }
+
+    /// The disk is full: with the reserve given up, writes again what is about documents already taken.
+    fn write_what_must_be(&mut self, staging: &Staging, decided: Vec<Decided>, error: JournalError) {
+        self.make_room(&error);
+        let must = |one: &Decided| !one.takes && !one.records.is_empty();
+        let ranges: Vec<_> = decided.iter().filter(|one| must(one)).map(|one| one.records.clone()).collect();
+        let written = match self.restage(staging, &ranges) {
+            Ok((again, kept)) if !again.records.is_empty() => match self.write(again) {
+                Ok(()) => kept,
+                Err((Failure::Full(_), _)) => Vec::new(),
+                Err((Failure::Poison(error), _)) => {
+                    self.shared.poison(&error);
+                    Vec::new()
+                }
+            },
+            Ok(_) | Err(_) => Vec::new(),
+        };
+        // What recorded nothing may have been told of what is not there now: then it must ask again.
+        let mut doubtful = false;
+        for one in decided {
+            let kept = if one.records.is_empty() { !doubtful } else { written.contains(&one.records) };
+            doubtful |= !kept;
+            (one.verdict.answer)(if kept { Ok(()) } else { Err(error.clone()) });
+        }
+    }
+
+    fn make_room(&mut self, error: &JournalError) {
+        tracing::warn!(%error, "no new documents are taken until there is room; what becomes of those taken still is recorded");
+        self.reserve.release(error.to_string());
+        lock(&self.shared.stats).full = true;
+    }
+
+    /// Puts some of a group's transactions into a new one, without those that no longer can be.
+    fn restage(
+        &mut self,
+        old: &Staging,
+        ranges: &[std::ops::Range<usize>],
+    ) -> Result<(Staging, Vec<std::ops::Range<usize>>)> {
+        let (mut staging, mut kept) = (self.staging(), Vec::new());
+        for range in ranges {
+            let records = old.records.get(range.clone()).unwrap_or_default();
+            let Some(first) = records.first() else { continue };
+            let mut transaction = Transaction::new(&self.shared, &mut staging, &mut self.reserve, first.at);
+            let staged = records.iter().try_for_each(|old| transaction.stage(&old.entry()?).map(|_| ()));
+            if staged.is_ok() {
+                transaction.keep();
+                kept.push(range.clone());
+            }
+        }
+        Ok((staging, kept))
+    }
+
+    /// Writes a group, flushes it, makes it visible.
+    #[expect(clippy::result_large_err, reason = "what could not be written is given back whole, and that is rare")]
+    fn write(&mut self, staging: Staging) -> Result<(), (Failure, Staging)> {
+        let started = self.shared.clock.monotonic();
+        let (bytes, last) = self.encode(&staging);
+        if let Err(error) = write_full(&*self.active.file, &bytes, self.active.length) {
+            return Err((self.undo(error), staging));
+        }
+        if let Err(error) = self.active.file.sync_data() {
+            // Never sync again: the system may have dropped what it could not write and call it clean.
+            self.cut_off();
+            return Err((Failure::Poison(self.io("sync", error)), staging));
+        }
+        let took = self.shared.clock.monotonic().saturating_sub(started);
+        self.active.length += bytes.len() as u64;
+        self.last = last;
+        {
+            let mut stats = lock(&self.shared.stats);
+            stats.journal_bytes += bytes.len() as u64;
+            stats.written_bytes += bytes.len() as u64;
+            stats.flushes += 1;
+            stats.last_flush = took;
+            stats.total_flush += took;
+            stats.full = self.reserve.is_full();
+        }
+        // The index's files need room too; while there is none they wait.
+        let published = self.shared.layers.publish(staging.changes, last, !self.reserve.is_full());
+        self.shared.last_seq.store(last.seq, Ordering::Release);
+        if let Err(error) = published {
+            self.shared.poison(&error); // this group is durable all the same
+        }
+        Ok(())
+    }
+
+    /// After a failed write: cuts off what was written of it, if the disk is only full.
+    fn undo(&self, error: std::io::Error) -> Failure {
+        if !is_full(&error) {
+            self.cut_off();
+            return Failure::Poison(self.io("write", error));
+        }
+        let file = &self.active.file;
+        match file.set_len(self.active.length).and_then(|()| file.sync_all()) {
+            Ok(()) => Failure::Full(JournalError::Full { why: error.to_string() }),
+            Err(error) => Failure::Poison(self.io("cut", error)),
+        }
+    }
+
+    /// Tries to take back what was begun, so that it is not found when the journal is opened again: found there, it
+    /// would be taken for written, and built upon.
+    fn cut_off(&self) {
+        // Durable or not, it was not acknowledged. If even this fails, the next open decides.
+        let _ = self.active.file.set_len(self.active.length);
+    }
+
+    fn io(&self, what: &'static str, error: std::io::Error) -> JournalError {
+        JournalError::io(what, &segment::path(&self.shared.dir, self.active.first_seq), error)
+    }
+
+    /// The bytes of a group, and its last record.
+    fn encode(&self, staging: &Staging) -> (Vec<u8>, Reached) {
+        let mut out = Vec::with_capacity(usize::try_from(staging.bytes).unwrap_or(0));
+        let mut last = self.last;
+        last.group += 1;
+        let count = staging.records.len();
+        for (place, staged) in staging.records.iter().enumerate() {
+            let header = Header {
+                seq: staged.seq,
+                group: last.group,
+                place: u32::try_from(place).unwrap_or(u32::MAX), // a group is bounded by its bytes
+                last_of_transaction: staged.last_of_transaction,
+                last_of_group: place + 1 == count,
+                at_micros: staged.at.timestamp_micros(),
+                previous_of_document: staged.previous,
+                previous_hash: last.hash,
+            };
+            last.hash = record::encode(self.shared.id, &header, &staged.payload, &mut out);
+            last.seq = staged.seq;
+            last.position = record::Position { segment: staging.segment, offset: staged.offset };
+        }
+        (out, last)
+    }
+
+    /// Begins a new segment when the present one is long enough. When there is no room for one, it goes on.
+    fn roll_if_long(&mut self) -> Result<()> {
+        if self.active.length < self.segment_bytes || self.active.length <= segment::HEADER as u64 {
+            return Ok(());
+        }
+        let header = segment::Header {
+            journal: self.shared.id,
+            first_seq: self.last.seq + 1,
+            first_group: self.last.group + 1,
+            previous_segment: self.active.first_seq,
+            previous_length: self.active.length,
+            previous_hash: self.last.hash,
+            made_micros: self.shared.clock.now().timestamp_micros(),
+        };
+        let file = match segment::create(&*self.shared.files, &self.shared.dir, &header) {
+            Ok(file) => file,
+            Err(JournalError::Io { what: "make", source, .. }) if is_full(&source) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        self.active = Active { first_seq: header.first_seq, file, length: segment::HEADER as u64 };
+        self.shared.segments.add(header.first_seq);
+        {
+            let mut stats = lock(&self.shared.stats);
+            stats.segments += 1;
+            stats.journal_bytes += segment::HEADER as u64;
+            stats.written_bytes += segment::HEADER as u64;
+        }
+        self.mark(false).unwrap_or_else(|error| tracing::warn!(%error, "the checkpoint stays as it was"));
+        Ok(())
+    }
+
+    /// Writes the checkpoint.
+    pub fn mark(&self, clean: bool) -> Result<()> {
+        let files = &*self.shared.files;
+        let checkpoint = Checkpoint::new(self.shared.id, clean, files.boot_id(), self.last);
+        checkpoint::write(files, &self.shared.dir, &checkpoint)
+    }
+
+    /// Calls those who want to know of each group.
+    fn tell(&self) {
+        let callbacks = self.shared.callbacks.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        for callback in callbacks {
+            let call = AssertUnwindSafe(|| callback(self.last.seq));
+            if let Err(panic) = catch_unwind(call) {
+                tracing::error!(panic = panic_words(&*panic), "a callback of the journal panicked");
+            }
+        }
+    }
+}
