@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -38,8 +37,6 @@ impl Received {
 pub enum Act {
     /// A whole answer; the connection stays open if the client likes.
     Say(Vec<u8>),
-    /// A whole answer, so much later.
-    Slowly(Duration, Vec<u8>),
     /// These bytes and no more, then a clean close.
     Break(Vec<u8>),
     /// These bytes, then a reset.
@@ -126,10 +123,6 @@ async fn serve(
         locked(log).push(request.clone());
         match answer(&request) {
             Act::Say(bytes) => stream.write_all(&bytes).await.ok()?,
-            Act::Slowly(wait, bytes) => {
-                tokio::time::sleep(wait).await;
-                stream.write_all(&bytes).await.ok()?;
-            }
             Act::Break(bytes) => return stream.write_all(&bytes).await.ok(),
             Act::Reset(bytes) => {
                 stream.write_all(&bytes).await.ok()?;
