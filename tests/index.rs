@@ -153,7 +153,7 @@ fn expected_place(doc: &Progress, docs: &BTreeMap<DocId, Progress>) -> (&'static
         State::Queued => {
             let waits = parent.is_some_and(|parent| match (parent.kind, parent.state, doc.kind) {
                 (Kind::Draft, State::Accepted, Kind::NoteNumber | Kind::Void) => false,
-                (_, State::Queued | State::Sending | State::InDoubt | State::Accepted, _) => true,
+                (_, State::Queued | State::Sending | State::InDoubt | State::Accepted | State::Held, _) => true,
                 (_, State::Registered, Kind::Return) => !parent.has_items,
                 _ => false,
             });
