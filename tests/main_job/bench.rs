@@ -118,6 +118,12 @@ impl Bench {
         self.queue = open(self.folder.path(), &self.clock, &self.setup.providers);
     }
 
+    pub async fn stop(&mut self) {
+        if let Some(dispatcher) = self.dispatcher.take() {
+            within(dispatcher.stop(), || "it does not stop".to_owned()).await.unwrap();
+        }
+    }
+
     pub async fn stop_now(&mut self) {
         if let Some(dispatcher) = self.dispatcher.take() {
             within(dispatcher.stop_now(), || "it does not stop".to_owned()).await;
