@@ -186,7 +186,7 @@ fn naps(source: &Source) -> Vec<String> {
 fn hold(folders: &[&str], rules: &[fn(&Source) -> Vec<String>]) {
     let sources: Vec<_> = folders.iter().flat_map(|folder| read(folder)).collect();
     assert!(sources.len() > 30, "only {} files found", sources.len());
-    let findings: Vec<_> = rules.iter().flat_map(|rule| sources.iter().flat_map(|source| rule(source))).collect();
+    let findings: Vec<_> = rules.iter().flat_map(|rule| sources.iter().flat_map(rule)).collect();
     assert!(findings.is_empty(), "\n{}", findings.join("\n"));
 }
 

@@ -336,14 +336,17 @@ impl Engine {
             return;
         }
         for (name, office) in &mut self.offices {
-            let Some(provider) = office.provider.clone().filter(|_| office.skew_ms.is_none() && !office.asked_the_time) else {
+            let Some(provider) = office.provider.clone().filter(|_| office.skew_ms.is_none() && !office.asked_the_time)
+            else {
                 continue;
             };
             office.asked_the_time = true;
             office.skew_ms = provider.clock_skew_ms().await;
             match office.skew_ms {
                 Some(skew) => self.shared.queue.set_skew(name, skew),
-                None => tracing::warn!(account = %name, "this machine's clock is wrong and the provider does not tell the time"),
+                None => {
+                    tracing::warn!(account = %name, "this machine's clock is wrong and the provider does not tell the time")
+                }
             }
         }
     }

@@ -335,7 +335,8 @@ fn keeps(holds: &[Hold], progress: &Progress) -> bool {
 
 /// Whether an account with this hold cannot even be asked.
 fn stops_reading(hold: &Hold) -> bool {
-    let unusable = matches!(hold.reason, HoldReason::Credentials | HoldReason::SecretMissing | HoldReason::Misconfigured);
+    let unusable =
+        matches!(hold.reason, HoldReason::Credentials | HoldReason::SecretMissing | HoldReason::Misconfigured);
     hold.fiscal_id.is_none() && unusable
 }
 

@@ -185,7 +185,11 @@ fn registered(followed: &Followed, remote: Remote, now: DateTime<Utc>, due_at: O
         }
         (Kind::Draft, None) => due_at,
         // A return needs the authority's item ids: a sale without them is asked about until they are there.
-        (Kind::Receipt, _) if remote.items.is_empty() && !progress.has_items && now - progress.issued_at < ITEMS_HORIZON => due_at,
+        (Kind::Receipt, _)
+            if remote.items.is_empty() && !progress.has_items && now - progress.issued_at < ITEMS_HORIZON =>
+        {
+            due_at
+        }
         _ => None,
     };
     let mut events = Vec::new();

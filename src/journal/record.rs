@@ -258,7 +258,10 @@ mod tests {
     fn the_bytes_of_a_record() {
         let entry = Entry::Document { id: DocId(9), event: DocEvent::NotThere { why: "no".into(), due_at: None } };
         let payload = encode_entry(&entry).unwrap();
-        assert_eq!(hex(&payload), concat!("03000000", "0900000000000000", "05000000", "0200000000000000", "6e6f", "00"));
+        assert_eq!(
+            hex(&payload),
+            concat!("03000000", "0900000000000000", "05000000", "0200000000000000", "6e6f", "00")
+        );
         let mut out = Vec::new();
         let hash = encode(JOURNAL, &header(), &payload, &mut out);
         let expected = concat!(

@@ -85,7 +85,8 @@ pub struct Bench {
     pub dispatcher: Option<Dispatcher>,
     pub clock: Arc<dyn Clock>,
     pub setup: Setup,
-    folder: tempfile::TempDir,
+    /// Kept for as long as the journal in it.
+    _folder: tempfile::TempDir,
 }
 
 impl Bench {
@@ -99,7 +100,7 @@ impl Bench {
             sandbox::Options { settings: setup.sandbox.clone(), clock: clock.clone(), ..sandbox::Options::default() };
         let folder = tempfile::tempdir().unwrap();
         let queue = open(folder.path(), &clock, &setup.providers);
-        Bench { sandbox: Sandbox::start_with(options).unwrap(), queue, dispatcher: None, clock, setup, folder }
+        Bench { sandbox: Sandbox::start_with(options).unwrap(), queue, dispatcher: None, clock, setup, _folder: folder }
     }
 
     pub fn start(&mut self) {
@@ -109,13 +110,6 @@ impl Bench {
         });
         let dispatcher = Dispatcher::start_with(&self.queue, managed.collect(), self.setup.dispatch.clone());
         self.dispatcher = Some(dispatcher.unwrap());
-    }
-
-    /// A dispatcher that was stopped, a journal that is closed and opened again.
-    pub fn reopen(&mut self) {
-        assert!(self.dispatcher.is_none());
-        self.queue.close().unwrap();
-        self.queue = open(self.folder.path(), &self.clock, &self.setup.providers);
     }
 
     pub async fn stop(&mut self) {
