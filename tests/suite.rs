@@ -11,7 +11,6 @@ mod papers;
 mod power_cut;
 mod providers;
 mod sandbox;
-mod sim;
 mod simulation;
 mod support;
 mod tidy;

@@ -3,10 +3,14 @@
 
 mod authority;
 mod clock;
+mod disk;
 mod exactly_once;
+mod power;
 mod random;
 
 pub use authority::{Authority, Chances, Issued, Refusing, Submission};
 pub use clock::TestClock;
+pub use disk::{Fault, Image, Op, Sim};
 pub use exactly_once::{Finding, check_exactly_once};
+pub use power::{Cut, Disk};
 pub use random::Random;
