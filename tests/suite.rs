@@ -7,6 +7,7 @@ mod dispatch;
 mod faults;
 mod intake;
 mod journal;
+mod model;
 mod papers;
 mod power_cut;
 mod providers;
