@@ -14,6 +14,7 @@ use staffetta::view::{DocumentView, ListFilter};
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
+use crate::support::patiently;
 use crate::support::shop::{accounts, memory_queue};
 
 const MORNING: &str = "2026-11-20T08:00:00Z";
@@ -175,13 +176,13 @@ impl Bench {
     }
 
     async fn drained(&self) {
-        tokio::time::timeout(Duration::from_secs(60 * 24 * 3600), self.dispatcher.as_ref().unwrap().drained())
-            .await
-            .unwrap_or_else(|_| panic!("it drains: {:#?}", self.queue.list(&ListFilter::default())));
+        if !patiently(TimeDelta::days(3), self.dispatcher.as_ref().unwrap().drained()).await {
+            panic!("it drains: {:#?}", self.queue.list(&ListFilter::default()));
+        }
     }
 
     async fn pass(&self, time: Duration) {
-        tokio::time::sleep(time).await;
+        patiently(TimeDelta::from_std(time).unwrap(), std::future::pending::<()>()).await;
     }
 
     fn get(&self, key: &str) -> DocumentView {

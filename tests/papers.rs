@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use staffetta::domain::document::Kind;
-use staffetta::domain::event::{DocEvent, Enqueued, How, ParentRef};
+use staffetta::domain::event::{DocEvent, Enqueued, Hold, How, ParentRef};
 use staffetta::domain::id::{AccountName, DocId, FiscalId, Key};
-use staffetta::domain::outcome::{Remote, RemoteItem};
-use staffetta::journal::{Journal, JournalError};
+use staffetta::domain::outcome::{HoldReason, Remote, RemoteItem};
+use staffetta::journal::{Group, Journal, JournalError};
 
 pub fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(1_800_000_000 + seconds)
@@ -82,4 +82,21 @@ pub fn enqueue(journal: &Journal, taken: Enqueued) -> Result<DocId, JournalError
 /// Records a fact and waits until it is durable.
 pub fn record(journal: &Journal, id: DocId, event: DocEvent) -> Result<(), JournalError> {
     journal.transact(move |tx| tx.record(id, event))?.map(|_| ())
+}
+
+/// The group of [`sale`].
+pub fn shop() -> Group {
+    Group { account: Some(account("shop")), fiscal_id: Some(fiscal_id("12345678903")) }
+}
+
+pub fn hold(of: &str, fiscal: Option<&str>) -> Hold {
+    Hold {
+        account: account(of),
+        fiscal_id: fiscal.map(fiscal_id),
+        reason: HoldReason::Unpaid,
+        detail: "402".into(),
+        cure: "pay".into(),
+        since: at(1),
+        secret: None,
+    }
 }

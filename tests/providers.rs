@@ -2,6 +2,8 @@
 //! and the network's own ways to fail.
 
 mod calls;
+mod contract;
+mod corrections;
 #[path = "support/fault_server.rs"]
 mod fault_server;
 mod faults;

@@ -14,6 +14,7 @@ use staffetta::prelude::*;
 use staffetta::testing::{Authority, Chances, Random, Refusing, TestClock, check_exactly_once};
 use staffetta::view::{ListFilter, Summary};
 
+use crate::support::patiently;
 use crate::support::shop::{accounts, memory_queue};
 
 const SEEDS: u64 = 50;
@@ -206,10 +207,7 @@ async fn week(seed: u64) {
         tokio::time::sleep((TICK + jitter).to_std().unwrap()).await;
     }
     shop.end_of_trouble();
-    let patience = tokio::time::timeout(Duration::from_secs(3 * 24 * 3600), async {
-        shop.dispatcher.as_ref().unwrap().drained().await;
-    });
-    let drained = patience.await.is_ok();
+    let drained = patiently(TimeDelta::days(3), shop.dispatcher.as_ref().unwrap().drained()).await;
     judge(seed, &shop, drained);
     shop.dispatcher.take().unwrap().stop().await.unwrap();
 }

@@ -24,6 +24,7 @@ mod trouble;
 mod verify;
 mod when;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
@@ -173,7 +174,9 @@ fn start_log(cli: &Cli) {
         _ => (LevelFilter::TRACE, LevelFilter::DEBUG),
     };
     let targets = Targets::new().with_default(others).with_target("staffetta", own);
-    let layer = tracing_subscriber::fmt::layer().with_writer(|| progress::LogWriter);
+    // Colours for eyes only: in a file or a pipe their codes break every search.
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let layer = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(|| progress::LogWriter);
     let registry = tracing_subscriber::registry().with(targets);
     let started = if cli.json { registry.with(layer.json()).try_init() } else { registry.with(layer).try_init() };
     if let Err(error) = started {

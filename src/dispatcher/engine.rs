@@ -13,7 +13,7 @@ use super::gate::Gate;
 use super::lane::Lane;
 use super::plan::{self, Action};
 use super::settings::{Managed, Settings};
-use super::{reconcile, submit, track};
+use super::{holds, reconcile, submit, track};
 use crate::clock::Clock;
 use crate::domain::account::Account;
 use crate::domain::event::{DocEvent, Hold};
@@ -209,7 +209,7 @@ impl Engine {
                 shared.queue.set_credentials_changed(&name, changed);
             }
             let secret = managed.secret.map(|secret| keyed(&journal_id, &secret));
-            renew_holds(&shared.queue, &managed, secret)?;
+            holds::renew(&shared.queue, &managed, secret)?;
             let who = number(&keyed(&journal_id, name.as_str().as_bytes()));
             let share = who % 1_000;
             offices.insert(
@@ -336,14 +336,17 @@ impl Engine {
             return;
         }
         for (name, office) in &mut self.offices {
-            let Some(provider) = office.provider.clone().filter(|_| office.skew_ms.is_none() && !office.asked_the_time) else {
+            let Some(provider) = office.provider.clone().filter(|_| office.skew_ms.is_none() && !office.asked_the_time)
+            else {
                 continue;
             };
             office.asked_the_time = true;
             office.skew_ms = provider.clock_skew_ms().await;
             match office.skew_ms {
                 Some(skew) => self.shared.queue.set_skew(name, skew),
-                None => tracing::warn!(account = %name, "this machine's clock is wrong and the provider does not tell the time"),
+                None => {
+                    tracing::warn!(account = %name, "this machine's clock is wrong and the provider does not tell the time")
+                }
             }
         }
     }
@@ -508,7 +511,7 @@ impl Engine {
         let fiscal_id = fiscal_id.filter(|_| answer.scope == HoldScope::FiscalId);
         let hold = Hold {
             account: account.clone(),
-            cure: cure(answer.reason, account, fiscal_id.as_ref()),
+            cure: holds::cure(answer.reason, account, fiscal_id.as_ref()),
             fiscal_id,
             reason: answer.reason,
             detail: answer.detail,
@@ -516,7 +519,7 @@ impl Engine {
             secret: secret.filter(|_| answer.reason == HoldReason::Credentials),
         };
         tracing::warn!(account = %hold.account, reason = hold.reason.name(), "held");
-        self.shared.transact(move |txn| place(txn, hold)).await
+        self.shared.transact(move |txn| holds::place(txn, hold)).await
     }
 
     fn trouble(&mut self, error: &Error) {
@@ -532,75 +535,6 @@ impl Engine {
 /// Waits for the word to stop, at least in this way.
 async fn told(stop: &mut watch::Receiver<Stop>, how: Stop) {
     let _ = stop.wait_for(|stop| *stop >= how).await;
-}
-
-/// A hold that is there already is not written again.
-fn place(txn: &mut crate::journal::Transaction<'_>, hold: Hold) -> Result<(), Error> {
-    let known = txn
-        .holds()?
-        .into_iter()
-        .any(|known| known.account == hold.account && known.fiscal_id == hold.fiscal_id && known.reason == hold.reason);
-    if !known {
-        txn.hold(hold)?;
-    }
-    Ok(())
-}
-
-/// At a start: an account without its secret is held, one whose secret changed is released.
-fn renew_holds(queue: &Queue, managed: &Managed, secret: Option<[u8; 16]>) -> Result<(), Error> {
-    let name = managed.account.name.clone();
-    let missing = managed.provider.as_ref().err().cloned();
-    let now = queue.clock().now();
-    queue.journal().transact(move |txn| -> Result<(), Error> {
-        for hold in txn.holds()?.into_iter().filter(|hold| hold.account == name) {
-            let ended = match hold.reason {
-                HoldReason::Credentials => secret.is_some() && hold.secret != secret,
-                HoldReason::SecretMissing | HoldReason::Misconfigured => missing.is_none(),
-                _ => false,
-            };
-            if ended {
-                txn.release(&hold.account, hold.fiscal_id.as_ref(), "staffetta", "the configuration has changed")?;
-            }
-        }
-        match missing {
-            None => Ok(()),
-            Some(missing) => place(
-                txn,
-                Hold {
-                    account: name,
-                    fiscal_id: None,
-                    reason: missing.reason,
-                    detail: missing.detail,
-                    cure: missing.cure,
-                    since: now,
-                    secret: None,
-                },
-            ),
-        }
-    })?
-}
-
-/// What ends a hold, for a person.
-fn cure(reason: HoldReason, account: &AccountName, fiscal_id: Option<&FiscalId>) -> String {
-    let release = match fiscal_id {
-        Some(fiscal_id) => format!("`staffetta release {account} {fiscal_id}`"),
-        None => format!("`staffetta release {account}`"),
-    };
-    match reason {
-        HoldReason::Credentials => {
-            format!("correct the credentials (a changed secret lifts this at the next start), or {release}")
-        }
-        HoldReason::SecretMissing => "set it and start again".to_owned(),
-        HoldReason::UnknownFiscalId => {
-            format!("make the VAT number known to the provider (`staffetta company add`), then {release}")
-        }
-        HoldReason::Unpaid => format!("top up the account at the provider, then {release}"),
-        HoldReason::Forbidden => format!("give the token the missing scope, then {release}"),
-        HoldReason::RepeatedRefusals => {
-            format!("find out what is wrong with the shop's data at the provider, then {release}")
-        }
-        HoldReason::Misconfigured => format!("correct the address in the configuration, then {release}"),
-    }
 }
 
 /// A hash of `what` that is only comparable within this journal.

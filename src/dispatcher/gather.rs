@@ -11,6 +11,7 @@ use super::plan::{self, Board, Candidate, Desk, Step};
 use crate::domain::document::Kind;
 use crate::domain::event::{DocEvent, Hold, ParentRef};
 use crate::domain::id::{AccountName, DocId};
+use crate::domain::outcome::HoldReason;
 use crate::domain::state::{Progress, State};
 use crate::error::Error;
 use crate::journal::{Group, View};
@@ -62,8 +63,8 @@ impl Engine {
         let rests = self.resting.values().filter(|rest| rest.until > ticks);
         let mut wake: Option<Duration> = rests.map(|rest| rest.until - ticks).min();
         for (name, office) in &self.offices {
-            let held = holds.iter().any(|hold| hold.account == *name && hold.fiscal_id.is_none());
-            if !held && office.provider.is_some() {
+            let shut = holds.iter().any(|hold| hold.account == *name && stops_reading(hold));
+            if !shut && office.provider.is_some() {
                 if let Some(opens) = office.gate.opens_in(ticks) {
                     earlier(&mut wake, opens);
                 }
@@ -156,7 +157,7 @@ impl Engine {
                     continue;
                 }
                 let Some(progress) = journal.progress(id)? else { continue };
-                if is_held(holds, &progress)
+                if keeps(holds, &progress)
                     || !progress.account.as_ref().is_some_and(|account| gathered.board.desks.contains_key(account))
                 {
                     continue;
@@ -189,7 +190,7 @@ impl Engine {
             if self.under_way.contains(&id) || !seen.insert(id) {
                 continue;
             }
-            let Some(progress) = journal.progress(id)?.filter(|progress| !is_held(holds, progress)) else { continue };
+            let Some(progress) = journal.progress(id)?.filter(|progress| !keeps(holds, progress)) else { continue };
             if let Some(candidate) = candidate(&progress).filter(|candidate| !self.rests(candidate, ticks)) {
                 gathered.candidates.push(candidate);
             }
@@ -267,7 +268,7 @@ impl Engine {
                 let Some(progress) = journal.progress(id)? else { continue };
                 let waits = progress.state == State::Registered
                     || (progress.kind == Kind::Draft && progress.state == State::Accepted);
-                if !waits && progress.account.as_ref().is_some_and(served) && !is_held(&holds, &progress) {
+                if !waits && progress.account.as_ref().is_some_and(served) && !keeps(&holds, &progress) {
                     return Ok(false);
                 }
             }
@@ -321,6 +322,22 @@ fn candidate(progress: &Progress) -> Option<Candidate> {
         step,
         deadline: progress.deadline,
     })
+}
+
+/// Whether a hold keeps this document where it is. A hold is for new submissions: what the provider has, or may have, is
+/// asked about all the same, unless the account cannot be used at all (PROVIDERS.md 5).
+fn keeps(holds: &[Hold], progress: &Progress) -> bool {
+    match progress.state {
+        State::Queued => is_held(holds, progress),
+        _ => holds.iter().any(|hold| Some(&hold.account) == progress.account.as_ref() && stops_reading(hold)),
+    }
+}
+
+/// Whether an account with this hold cannot even be asked.
+fn stops_reading(hold: &Hold) -> bool {
+    let unusable =
+        matches!(hold.reason, HoldReason::Credentials | HoldReason::SecretMissing | HoldReason::Misconfigured);
+    hold.fiscal_id.is_none() && unusable
 }
 
 fn is_held(holds: &[Hold], progress: &Progress) -> bool {

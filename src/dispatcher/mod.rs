@@ -5,6 +5,7 @@ pub(crate) mod bind;
 mod engine;
 mod gate;
 mod gather;
+mod holds;
 mod lane;
 pub mod plan;
 mod reconcile;

@@ -22,8 +22,6 @@ use crate::provider::{Call, Provider};
 
 /// The attention of a tax-free invoice that customs refused.
 pub(super) const DEBIT_NOTE_NEEDED: &str = "debit_note_needed";
-/// The pause after a 429 that names none.
-const DEFAULT_PAUSE: Duration = Duration::from_secs(30);
 
 pub(super) async fn submit(
     shared: Shared,
@@ -129,7 +127,8 @@ async fn take_in(
             DocEvent::NotSent { why, status, counts: true, due_at }
         }
         SubmitOutcome::Deferred { why, retry_after, account: true } => {
-            done.health = Health::Pause(retry_after.unwrap_or(DEFAULT_PAUSE));
+            let pause = retry_after.unwrap_or_else(|| shared.settings.backoff.delay(progress.attempts + 1, who));
+            done.health = Health::Pause(pause);
             DocEvent::NotSent { why, status, counts: false, due_at: None }
         }
         SubmitOutcome::Deferred { why, retry_after, account: false } => {

@@ -20,7 +20,10 @@ pub fn is_impossible(now: DateTime<Utc>) -> bool {
 /// What is wrong with the clock, for a person; `None` if nothing is known to be.
 pub fn doubt(now: DateTime<Utc>, skew_ms: Option<i64>) -> Option<String> {
     if is_impossible(now) {
-        return Some(format!("this machine's clock shows {}, before this program existed: set it", now.format("%Y-%m-%d")));
+        return Some(format!(
+            "this machine's clock shows {}, before this program existed: set it",
+            now.format("%Y-%m-%d")
+        ));
     }
     let skew = skew_ms.filter(|skew| skew.abs() > MOST_SKEW_MS)?;
     let (size, side) = (skew.abs() / 1000, if skew > 0 { "behind" } else { "ahead of" });

@@ -231,7 +231,12 @@ pub(crate) fn remove(folder: &Path) -> Result<()> {
 
 /// Removes a folder with everything in it, if it is there.
 pub(crate) fn remove_folder(folder: &Path) -> Result<()> {
-    let removed = fs::remove_dir_all(folder).map(|()| true).or_else(missing);
+    // Whatever it is that has its name.
+    let folder_or_file = fs::remove_dir_all(folder).or_else(|error| match error.kind() {
+        io::ErrorKind::NotADirectory => fs::remove_file(folder),
+        _ => Err(error),
+    });
+    let removed = folder_or_file.map(|()| true).or_else(missing);
     removed.map(|_| ()).map_err(|error| JournalError::io("remove", folder, error))
 }
 

@@ -143,3 +143,38 @@ fn account_of(bytes: &[u8]) -> Option<Option<AccountName>> {
         text => Some(Some(text.parse().ok()?)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_key_after_a_prefix() {
+        assert_eq!(after(b"ab".to_vec()), b"ac");
+        assert_eq!(after(vec![b'a', 0xff, 0xff]), b"b");
+    }
+
+    proptest! {
+        #[test]
+        fn times_sort_as_keys_and_come_back(a in any::<i32>(), b in any::<i32>(), micros in 0..1_000_000_u32) {
+            let at = |seconds: i32| DateTime::from_timestamp(i64::from(seconds) * 30, micros * 1_000).unwrap();
+            prop_assert_eq!(at(a).cmp(&at(b)), timer(at(a), DocId(1)).cmp(&timer(at(b), DocId(1))));
+            prop_assert_eq!(moment_of(&timer(at(a), DocId(7))), Some(at(a)));
+            prop_assert_eq!(id_at_end(&timer(at(a), DocId(7))), Some(DocId(7)));
+        }
+
+        #[test]
+        fn groups_come_back(account in "[!-~]{1,64}", fiscal_id in "[!-~]{1,64}", id in any::<u64>()) {
+            let (account, fiscal_id) = (account.parse::<AccountName>().unwrap(), fiscal_id.parse::<FiscalId>().unwrap());
+            for (account, fiscal_id) in [(Some(&account), Some(&fiscal_id)), (None, Some(&fiscal_id)), (Some(&account), None), (None, None)] {
+                let key = ready(account, fiscal_id, DocId(id));
+                prop_assert_eq!(group_of(&key), Some((account.cloned(), fiscal_id.cloned())));
+            }
+            for state in State::ALL {
+                prop_assert_eq!(count_of(&count(Some(&account), state)), Some((Some(account.clone()), state)));
+                prop_assert_eq!(count_of(&count(None, state)), Some((None, state)));
+            }
+        }
+    }
+}

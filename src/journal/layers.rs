@@ -5,7 +5,7 @@
 
 use std::iter::Peekable;
 use std::ops::Bound;
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use uuid::Uuid;
 
@@ -16,6 +16,8 @@ use super::shared::lock;
 
 /// Bytes of `recent` beyond which it is put into the store, however few entries they are.
 const FLUSH_BYTES: usize = 16 * 1024 * 1024;
+/// What an entry costs beside its key and value, about.
+const ENTRY: usize = 64;
 /// When `recent` is so many times as large and the flusher still busy, the writer waits for it.
 const BEHIND: usize = 4;
 
@@ -23,6 +25,8 @@ const BEHIND: usize = 4;
 struct Top {
     recent: Changes,
     recent_bytes: usize,
+    /// The last record whose changes are in `recent`.
+    reached: Option<Reached>,
     frozen: Option<Arc<Changes>>,
 }
 
@@ -40,53 +44,73 @@ pub(crate) struct Layers {
     broken: OnceLock<JournalError>,
 }
 
-/// What the flusher does.
+/// What the flusher has to do.
 #[derive(Default)]
 struct Work {
-    /// Up to where the frozen layer goes; taken by the flusher when it begins.
-    todo: Option<Reached>,
+    wanted: bool,
     busy: bool,
     stop: bool,
-    failed: Option<JournalError>,
+    /// Nothing is put into the store unless all of it must be: there is no room on the disk.
+    held: bool,
 }
 
 impl Layers {
     pub fn new(journal: Uuid, store: Store, batch: usize) -> Layers {
         let (top, store) = (RwLock::default(), RwLock::new(Some(store)));
-        Layers {
-            journal,
-            batch: batch.max(1),
-            top,
-            store,
-            work: Mutex::default(),
-            changed: Condvar::new(),
-            broken: OnceLock::new(),
-        }
+        let (work, changed, broken) = (Mutex::default(), Condvar::new(), OnceLock::new());
+        Layers { journal, batch: batch.max(1), top, store, work, changed, broken }
     }
 
-    /// Makes a group's changes visible. `reached` is its last record.
+    fn top(&self) -> RwLockReadGuard<'_, Top> {
+        self.top.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn top_mut(&self) -> RwLockWriteGuard<'_, Top> {
+        self.top.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, work: MutexGuard<'a, Work>) -> MutexGuard<'a, Work> {
+        self.changed.wait(work).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many times as large as it should be `recent` is.
+    fn size(&self) -> usize {
+        let top = self.top();
+        (top.recent.len() / self.batch).max(top.recent_bytes / FLUSH_BYTES)
+    }
+
+    /// Makes a group's changes visible. `reached` is its last record. With `hold` nothing goes into the store for now.
     ///
     /// # Errors
-    /// When the flusher has failed: the index can no longer be kept.
-    pub fn publish(&self, changes: Changes, reached: Reached, may_flush: bool) -> Result<()> {
-        let mut top = self.top.write().unwrap_or_else(PoisonError::into_inner);
+    /// When the store has failed: the index can no longer be kept.
+    pub fn publish(&self, changes: Changes, reached: Reached, hold: bool) -> Result<()> {
+        let mut top = self.top_mut();
         for (key, value) in changes {
+            let bytes = |value: &Option<Vec<u8>>| ENTRY + key.len() + value.as_ref().map_or(0, Vec::len);
+            let (new, length) = (bytes(&value), key.len());
             // What no layer below knows is simply gone: a mark for it would be stepped over by every scan, and a queue
             // puts in and takes out at the same place all day.
-            if value.is_none() && !self.is_below(top.frozen.as_deref(), &key)? {
-                top.recent.remove(&key);
-                continue;
+            let gone = value.is_none() && !self.is_below(top.frozen.as_deref(), &key)?;
+            let old = if gone { top.recent.remove(&key) } else { top.recent.insert(key, value) };
+            top.recent_bytes += if gone { 0 } else { new };
+            if let Some(old) = old {
+                top.recent_bytes -= ENTRY + length + old.map_or(0, |old| old.len());
             }
-            top.recent_bytes += key.len() + value.as_ref().map_or(0, Vec::len) + 64;
-            top.recent.insert(key, value);
         }
-        let size = |top: &Top| (top.recent.len() / self.batch).max(top.recent_bytes / FLUSH_BYTES);
-        let large = size(&top);
+        top.reached = Some(reached);
         drop(top);
-        if large == 0 || !may_flush {
-            return self.failure();
+        let large = self.size();
+        let mut work = lock(&self.work);
+        work.held = hold;
+        if large > 0 && !hold {
+            work.wanted = true;
+            self.changed.notify_all();
+            while large >= BEHIND && (work.busy || work.wanted) && !work.stop && self.broken.get().is_none() {
+                work = self.wait(work);
+            }
         }
-        self.freeze(reached, large >= BEHIND)
+        drop(work);
+        self.failure()
     }
 
     /// Whether a layer under `recent` may have a value for this key.
@@ -100,79 +124,57 @@ impl Layers {
 
     /// Whether the index still works. Once it has failed only a new open helps, which makes it anew.
     pub fn failure(&self) -> Result<()> {
-        self.broken.get().cloned().or_else(|| lock(&self.work).failed.clone()).map_or(Ok(()), Err)
+        self.broken.get().cloned().map_or(Ok(()), Err)
     }
 
-    /// Hands `recent` to the flusher; when that is busy, later, unless it must be now.
-    fn freeze(&self, reached: Reached, now: bool) -> Result<()> {
-        let mut work = lock(&self.work);
-        while work.failed.is_none() && (work.busy || work.todo.is_some()) {
-            if !now {
-                return Ok(());
-            }
-            work = self.changed.wait(work).unwrap_or_else(PoisonError::into_inner);
-        }
-        if let Some(error) = &work.failed {
-            return Err(error.clone());
-        }
-        let mut top = self.top.write().unwrap_or_else(PoisonError::into_inner);
-        top.frozen = Some(Arc::new(std::mem::take(&mut top.recent)));
-        top.recent_bytes = 0;
-        drop(top);
-        work.todo = Some(reached);
-        self.changed.notify_all();
-        Ok(())
-    }
-
-    /// The flusher's thread: puts frozen layers into the store until told to stop.
+    /// The flusher's thread: puts `recent` into the store whenever it is large, until told to stop.
     pub fn flush_until_stopped(&self) {
+        let mut work = lock(&self.work);
         loop {
-            let mut work = lock(&self.work);
-            let reached = loop {
-                if let Some(reached) = work.todo.take() {
-                    break reached;
-                }
+            if !std::mem::take(&mut work.wanted) {
                 if work.stop {
                     return;
                 }
-                work = self.changed.wait(work).unwrap_or_else(PoisonError::into_inner);
-            };
+                work = self.wait(work);
+                continue;
+            }
             work.busy = true;
             drop(work);
-            let result = self.flush_frozen(reached);
-            let mut work = lock(&self.work);
-            work.busy = false;
-            if let Err(error) = result {
-                tracing::error!(%error, "the index cannot be written; it will be rebuilt when the journal is opened again");
-                work.failed = Some(error);
+            if let Err(error) = self.flush_here() {
+                tracing::error!(%error, "the index cannot be written; it is made anew when the journal is opened again");
             }
+            let still_large = self.size() > 0;
+            work = lock(&self.work);
+            work.busy = false;
+            work.wanted |= still_large && !work.held && self.broken.get().is_none();
             self.changed.notify_all();
         }
     }
 
-    fn flush_frozen(&self, reached: Reached) -> Result<()> {
-        let frozen = self.top.read().unwrap_or_else(PoisonError::into_inner).frozen.clone();
-        let Some(frozen) = frozen else { return Ok(()) };
+    /// Puts everything into the store, on this thread. Only one may do so at a time.
+    pub fn flush_here(&self) -> Result<()> {
+        self.failure()?;
+        let mut top = self.top_mut();
+        let Some(reached) = top.reached else { return Ok(()) };
+        let frozen = Arc::new(std::mem::take(&mut top.recent));
+        top.recent_bytes = 0;
+        top.frozen = Some(frozen.clone());
+        drop(top);
         self.with_store(|store| store.apply(self.journal, &frozen, reached))?;
-        self.top.write().unwrap_or_else(PoisonError::into_inner).frozen = None;
+        self.top_mut().frozen = None;
         Ok(())
     }
 
-    /// Puts everything into the store here and now, where there is no flusher.
-    pub fn flush_here(&self, reached: Reached) -> Result<()> {
-        self.freeze(reached, true)?;
-        lock(&self.work).todo = None;
-        self.flush_frozen(reached)
-    }
-
-    /// Puts everything into the store and waits for it. The flusher must be running.
-    pub fn flush(&self, reached: Reached) -> Result<()> {
-        self.freeze(reached, true)?;
+    /// Has the flusher put everything into the store, and waits for it.
+    pub fn flush(&self) -> Result<()> {
         let mut work = lock(&self.work);
-        while work.failed.is_none() && (work.busy || work.todo.is_some()) {
-            work = self.changed.wait(work).unwrap_or_else(PoisonError::into_inner);
+        work.wanted = true;
+        self.changed.notify_all();
+        while (work.busy || work.wanted) && self.broken.get().is_none() {
+            work = self.wait(work);
         }
-        work.failed.clone().map_or(Ok(()), Err)
+        drop(work);
+        self.failure()
     }
 
     /// Ends the flusher's thread once it has done what it has.
@@ -188,7 +190,7 @@ impl Layers {
 
     /// Entries that are not in the store yet.
     pub fn pending(&self) -> usize {
-        let top = self.top.read().unwrap_or_else(PoisonError::into_inner);
+        let top = self.top();
         top.recent.len() + top.frozen.as_ref().map_or(0, |frozen| frozen.len())
     }
 
@@ -204,7 +206,7 @@ impl Layers {
         if from >= to || limit == 0 {
             return Ok(Vec::new());
         }
-        let top = self.top.read().unwrap_or_else(PoisonError::into_inner);
+        let top = self.top();
         let mut layers: Vec<&Changes> = over.to_vec();
         layers.push(&top.recent);
         layers.extend(top.frozen.as_deref());
@@ -218,7 +220,7 @@ impl Layers {
                 return Ok(value.clone());
             }
         }
-        let top = self.top.read().unwrap_or_else(PoisonError::into_inner);
+        let top = self.top();
         for layer in [Some(&top.recent), top.frozen.as_deref()].into_iter().flatten() {
             if let Some(value) = layer.get(key) {
                 return Ok(value.clone());

@@ -286,7 +286,7 @@ fn finish(mut writer: Writer, flusher: JoinHandle<()>, guard: Box<dyn Any + Send
         None => writer.record(&Entry::Closed),
         Some(error) => Err(error),
     };
-    let flushed = sealed.and_then(|()| shared.layers.flush(writer.last));
+    let flushed = sealed.and_then(|()| shared.layers.flush());
     shared.layers.stop_flusher();
     let joined = flusher.join().map_err(|panic| JournalError::index(panic_words(&*panic)));
     let store = shared.layers.take_store();

@@ -74,9 +74,7 @@ impl Segments {
                     return Ok(bytes);
                 }
                 Err(Flaw::Short(need)) if !ended && need > there => bytes.resize(need, 0),
-                Err(Flaw::Version(version)) => {
-                    return Err(JournalError::Version { what: format!("a record of version {version}") });
-                }
+                Err(flaw @ Flaw::Version(_)) => return Err(JournalError::Version { what: flaw.words() }),
                 Err(flaw) => return Err(JournalError::damaged(at.segment, at.offset, flaw.words())),
             }
         }

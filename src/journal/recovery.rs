@@ -362,9 +362,7 @@ pub(crate) fn walk(
                 }
                 Step::End if group.is_empty() => break,
                 Step::End => "the segment ends inside a commit group".to_owned(),
-                Step::Flaw(Flaw::Version(version)) => {
-                    return Err(JournalError::Version { what: format!("a record of version {version}") });
-                }
+                Step::Flaw(flaw @ Flaw::Version(_)) => return Err(JournalError::Version { what: flaw.words() }),
                 Step::Flaw(flaw) => flaw.words(),
             };
             if !is_last {
@@ -398,7 +396,7 @@ fn apply_group(layers: &Layers, group: Vec<Replayed>, reached: Reached) -> Resul
         let mut applied = apply_one(&replayed, &Under(layers, &changes))?;
         changes.append(&mut applied);
     }
-    layers.publish(changes, reached, true)
+    layers.publish(changes, reached, false)
 }
 
 /// What a record read again changes; what cannot follow is damage.

@@ -131,6 +131,7 @@ impl Salvage<'_> {
                     continue;
                 }
                 Step::End => None,
+                Step::Flaw(flaw @ Flaw::Version(_)) => return Err(Ok(JournalError::Version { what: flaw.words() })),
                 Step::Flaw(flaw) => Some(flaw),
             };
             let group = self.chain.group + u64::from(self.chain.at_group_end());

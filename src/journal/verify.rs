@@ -267,9 +267,9 @@ impl Check {
     }
 
     fn group_end(&mut self, reached: Reached) -> Result<()> {
-        self.layers.publish(std::mem::take(&mut self.changes), reached, false)?;
+        self.layers.publish(std::mem::take(&mut self.changes), reached, true)?;
         if self.layers.pending() > FLUSH {
-            self.layers.flush_here(reached)?;
+            self.layers.flush_here()?;
         }
         match self.index.take_if(|(_, index)| index.seq == reached.seq) {
             Some((_, index)) if index != reached => {

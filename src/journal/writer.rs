@@ -82,19 +82,19 @@ impl Writer {
             self.shared.poison(&error);
             return;
         }
-        let (staging, decided) = self.decide(jobs);
+        let (mut staging, decided) = self.decide(jobs);
         if staging.records.is_empty() {
             decided.into_iter().for_each(|one| (one.verdict.answer)(Ok(())));
             return;
         }
-        match self.write(staging) {
+        match self.write(&mut staging) {
             Ok(()) => decided.into_iter().for_each(|one| (one.verdict.answer)(Ok(()))),
-            Err((Failure::Poison(error), _)) => {
+            Err(Failure::Poison(error)) => {
                 self.shared.poison(&error);
                 decided.into_iter().for_each(|one| (one.verdict.answer)(Err(error.clone())));
                 return;
             }
-            Err((Failure::Full(error), staging)) => self.write_what_must_be(&staging, decided, error),
+            Err(Failure::Full(error)) => self.write_what_must_be(&staging, decided, error),
         }
         self.tell();
     }
@@ -126,15 +126,13 @@ impl Writer {
         let mut transaction = Transaction::new(&self.shared, &mut staging, &mut self.reserve, now);
         transaction.stage(entry)?;
         transaction.keep();
-        let result = match self.write(staging) {
-            Err((Failure::Full(error), staging)) => {
-                self.make_room(&error);
-                self.restage(&staging, std::slice::from_ref(&(0..1))).and_then(|(staging, _)| {
-                    self.write(staging).map_err(|(Failure::Full(error) | Failure::Poison(error), _)| error)
-                })
-            }
-            other => other.map_err(|(Failure::Full(error) | Failure::Poison(error), _)| error),
-        };
+        let mut result = self.write(&mut staging);
+        if let Err(Failure::Full(error)) = &result {
+            self.make_room(error);
+            let (mut again, _) = self.restage(&staging, std::slice::from_ref(&(0..1)))?;
+            result = self.write(&mut again);
+        }
+        let result = result.map_err(|(Failure::Full(error) | Failure::Poison(error))| error);
         result.inspect_err(|error| self.shared.poison(error))
     }
 
@@ -144,10 +142,10 @@ impl Writer {
         let must = |one: &Decided| !one.takes && !one.records.is_empty();
         let ranges: Vec<_> = decided.iter().filter(|one| must(one)).map(|one| one.records.clone()).collect();
         let written = match self.restage(staging, &ranges) {
-            Ok((again, kept)) if !again.records.is_empty() => match self.write(again) {
+            Ok((mut again, kept)) if !again.records.is_empty() => match self.write(&mut again) {
                 Ok(()) => kept,
-                Err((Failure::Full(_), _)) => Vec::new(),
-                Err((Failure::Poison(error), _)) => {
+                Err(Failure::Full(_)) => Vec::new(),
+                Err(Failure::Poison(error)) => {
                     self.shared.poison(&error);
                     Vec::new()
                 }
@@ -190,17 +188,16 @@ impl Writer {
     }
 
     /// Writes a group, flushes it, makes it visible.
-    #[expect(clippy::result_large_err, reason = "what could not be written is given back whole, and that is rare")]
-    fn write(&mut self, staging: Staging) -> Result<(), (Failure, Staging)> {
+    fn write(&mut self, staging: &mut Staging) -> Result<(), Failure> {
         let started = self.shared.clock.monotonic();
-        let (bytes, last) = self.encode(&staging);
+        let (bytes, last) = self.encode(staging);
         if let Err(error) = write_full(&*self.active.file, &bytes, self.active.length) {
-            return Err((self.undo(error), staging));
+            return Err(self.undo(error));
         }
         if let Err(error) = self.active.file.sync_data() {
             // Never sync again: the system may have dropped what it could not write and call it clean.
             self.cut_off();
-            return Err((Failure::Poison(self.io("sync", error)), staging));
+            return Err(Failure::Poison(self.io("sync", error)));
         }
         let took = self.shared.clock.monotonic().saturating_sub(started);
         self.active.length += bytes.len() as u64;
@@ -215,7 +212,7 @@ impl Writer {
             stats.full = self.reserve.is_full();
         }
         // The index's files need room too; while there is none they wait.
-        let published = self.shared.layers.publish(staging.changes, last, !self.reserve.is_full());
+        let published = self.shared.layers.publish(std::mem::take(&mut staging.changes), last, self.reserve.is_full());
         self.shared.last_seq.store(last.seq, Ordering::Release);
         if let Err(error) = published {
             self.shared.poison(&error); // this group is durable all the same

@@ -9,9 +9,11 @@ use reqwest::{Method, Url};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 
+use super::classify;
 use super::http::{Broken, Http, Reply, Request, clip};
+use super::wall::within;
 use crate::domain::id::Key;
-use crate::domain::outcome::{HoldAnswer, HoldReason, HoldScope};
+use crate::domain::outcome::{Answer, HoldAnswer, HoldReason, HoldScope, SubmitOutcome};
 
 /// A token is renewed this long before its end, so that no request meets the end (less for short-lived ones).
 const EARLY: TimeDelta = TimeDelta::minutes(5);
@@ -166,9 +168,17 @@ impl Session {
         self.send(ask, None).await
     }
 
-    /// Submits. `left` says at each moment whether a request that was not refused may be on the wire.
-    pub(crate) async fn submit(&self, ask: Ask, left: &AtomicBool) -> Result<Reply, Trouble> {
-        self.send(ask, Some(left)).await
+    /// Submits once, within the wall; `judge` says what the answer proves.
+    pub(crate) async fn submit(&self, ask: Ask, judge: impl Fn(&Reply) -> SubmitOutcome) -> Answer<SubmitOutcome> {
+        // Whether, at this moment, a request that was not refused may be on the wire.
+        let left = AtomicBool::new(false);
+        within(self.http.wall(), &left, async {
+            match self.send(ask, Some(&left)).await {
+                Ok(reply) => classify::answer(judge(&reply), &reply),
+                Err(trouble) => classify::submit_trouble(trouble),
+            }
+        })
+        .await
     }
 
     async fn send(&self, ask: Ask, left: Option<&AtomicBool>) -> Result<Reply, Trouble> {
@@ -284,7 +294,7 @@ impl Trouble {
 /// What an unsuccessful login means.
 fn login_refused(reply: &Reply) -> Trouble {
     let status = reply.status;
-    let said = super::classify::words(reply);
+    let said = classify::words(reply);
     let hold = |reason| {
         let detail = format!("login: {said}");
         Trouble::Hold { hold: HoldAnswer { scope: HoldScope::Account, reason, detail }, status }
@@ -302,7 +312,7 @@ fn login_refused(reply: &Reply) -> Trouble {
 }
 
 fn refused(reply: &Reply) -> Trouble {
-    let detail = clip(&super::classify::words(reply));
+    let detail = clip(&classify::words(reply));
     let hold = HoldAnswer { scope: HoldScope::Account, reason: HoldReason::Credentials, detail };
     Trouble::Hold { hold, status: reply.status }
 }

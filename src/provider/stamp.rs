@@ -1,7 +1,5 @@
 //! Stamp tax-free: drafts, note numbers, cancels (PROVIDERS.md 1.3).
 
-use std::sync::atomic::AtomicBool;
-
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use reqwest::{Method, Url};
@@ -14,7 +12,6 @@ use super::config::{ConfigError, CreatedOn, StampPaths};
 use super::correction::cannot_be_sent;
 use super::http::{Http, Reply, join};
 use super::session::{Ask, LoggedIn, Session};
-use super::wall::within;
 use super::{Call, Claimed, Lost, Provider, Tracked, json};
 use crate::domain::document::{Body, Draft, DraftItem, Kind, Note};
 use crate::domain::money::Decimal;
@@ -77,20 +74,11 @@ impl Stamp {
             Ok(ask) => ask,
             Err(refused) => return Answer::without_http(refused),
         };
-        let left = AtomicBool::new(false);
-        within(self.session.http.wall(), &left, async {
-            match self.session.submit(ask, &left).await {
-                Ok(reply) => {
-                    let mut answer = classify::answer(classify_submit(call, &reply), &reply);
-                    if let SubmitOutcome::Accepted(remote) = &mut answer.outcome {
-                        remote.portal_url = remote.draft_id.as_deref().and_then(|draft| self.portal_url(draft));
-                    }
-                    answer
-                }
-                Err(trouble) => classify::submit_trouble(trouble),
-            }
-        })
-        .await
+        let mut answer = self.session.submit(ask, |reply| classify_submit(call, reply)).await;
+        if let SubmitOutcome::Accepted(remote) = &mut answer.outcome {
+            remote.portal_url = remote.draft_id.as_deref().and_then(|draft| self.portal_url(draft));
+        }
+        answer
     }
 
     fn portal_url(&self, draft_id: &str) -> Option<String> {

@@ -21,3 +21,28 @@ pub(crate) async fn within(
         Err(_) => Answer::without_http(SubmitOutcome::NotSent { why: format!("no token within {wall:?}") }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_cut_off_is_unknown_only_if_it_may_have_left() {
+        for (login, answer, expected) in [(6, 3, "done"), (6, 6, "unknown"), (11, 0, "not sent")] {
+            let left = AtomicBool::new(false);
+            let work = async {
+                tokio::time::sleep(Duration::from_secs(login)).await;
+                left.store(true, Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_secs(answer)).await;
+                Answer::without_http(SubmitOutcome::Registered(Box::default()))
+            };
+            let outcome = within(Duration::from_secs(10), &left, work).await.outcome;
+            let word = match outcome {
+                SubmitOutcome::Registered(_) => "done",
+                SubmitOutcome::Unknown { .. } => "unknown",
+                _ => "not sent",
+            };
+            assert_eq!(word, expected);
+        }
+    }
+}

@@ -18,6 +18,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::domain::account::Account;
 use crate::domain::event::DocEvent;
 use crate::domain::id::{AccountName, DocId, Key};
+use crate::domain::state::Progress;
 use crate::error::Error;
 use crate::journal::{self, Journal, Recovery, View};
 use crate::view::DocumentView;
@@ -122,7 +123,8 @@ impl Queue {
         Ok(self.inner.journal.close()?)
     }
 
-    /// Waits until something happens to the document, and returns it as it is then. Returns at once if it is final.
+    /// Waits until something happens to the document, and returns it as it is then. Returns at once if it is final and
+    /// nothing more is asked about it (customs are still asked about a registered tax-free invoice).
     ///
     /// # Errors
     /// [`Error::UnknownKey`], or the journal's own trouble.
@@ -133,7 +135,8 @@ impl Queue {
         loop {
             changes.borrow_and_update();
             let now = self.journal().progress(id)?;
-            if now != before || now.as_ref().is_some_and(|progress| progress.state.is_final()) {
+            let over = |progress: &Progress| progress.state.is_final() && progress.due_at.is_none();
+            if now != before || now.as_ref().is_some_and(over) {
                 return self.get(key);
             }
             if changes.changed().await.is_err() {

@@ -69,6 +69,11 @@ fn queued(progress: &Progress, parent: Option<&Progress>, around: &Surroundings)
     let Some(name) = &progress.account else {
         return "no account of the configuration takes it yet".to_owned();
     };
+    let lacks_items =
+        |parent: &&Progress| parent.state == State::Registered && !parent.has_items && progress.kind == Kind::Return;
+    if let Some(parent) = parent.filter(lacks_items) {
+        return format!("waits for the authority's item ids of its parent {}", parent.key);
+    }
     if let Some(parent) = parent.filter(|parent| !parent.state.is_final()) {
         return format!("waits for its parent {}, which is {}", parent.key, parent.state);
     }

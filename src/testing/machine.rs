@@ -2,33 +2,26 @@
 //! action at a time, and a provider that issues what reaches it. Played against the [model](super::model).
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Happened;
-use super::action::{Action, Arrival, Paper};
+use super::action::{Action, Arrival};
 use super::clock::HandClock;
 use super::disk::{Fault, Sim};
 use super::driver::Decide;
 use super::invariants;
 use super::model::{Model, Step};
-use super::power::{Cut, Disk};
-use super::random::Random;
+use super::power::Disk;
 use crate::clock::Clock;
-use crate::domain::account::{Account, ProviderKind};
-use crate::domain::calendar::Window;
-use crate::domain::document::{Item, Kind, NewDocument, Parent, Receipt, Return, Void};
-use crate::domain::event::{DocEvent, Entry};
+use crate::domain::event::DocEvent;
 use crate::domain::id::DocId;
-use crate::domain::money::Decimal;
 use crate::domain::state::State;
-use crate::domain::vat::VatRate;
 use crate::error::Error;
-use crate::journal::{self, JournalError, Transaction, View};
-use crate::queue::{Options, Queue};
+use crate::journal::{JournalError, Transaction};
+use crate::queue::Queue;
 
 pub(super) const DIR: &str = "/till/journal";
 const START: DateTime<Utc> = DateTime::from_timestamp(1_795_000_000, 0).expect("a moment");
@@ -70,10 +63,10 @@ impl Provider {
 }
 
 /// The last thing written: from which operation on, by which it was acknowledged, and what was true before.
-struct Last {
-    from: usize,
-    told: usize,
-    before: Model,
+pub(super) struct Last {
+    pub from: usize,
+    pub told: usize,
+    pub before: Model,
 }
 
 pub(super) struct Machine {
@@ -82,20 +75,19 @@ pub(super) struct Machine {
     pub provider: Provider,
     /// The documents whose request is on the wire.
     pub wire: Vec<String>,
-    queue: Option<Queue>,
-    sim: Sim,
-    disk: Disk,
-    boots: u32,
-    last: Option<Last>,
+    pub queue: Option<Queue>,
+    pub sim: Sim,
+    pub disk: Disk,
+    pub last: Option<Last>,
     /// A write failed, and nobody knows whether this is true now.
-    perhaps: Option<(usize, Model)>,
+    pub perhaps: Option<(usize, Model)>,
     /// Whether the disk was told to fail, so that errors are no surprise.
-    trouble: bool,
+    pub trouble: bool,
     /// Since when each document is in doubt.
     pub doubts: BTreeMap<String, Duration>,
-    finals: BTreeMap<String, State>,
-    papers: u32,
-    happened: Happened,
+    pub finals: BTreeMap<String, State>,
+    pub papers: u32,
+    pub happened: Happened,
 }
 
 impl Machine {
@@ -108,7 +100,6 @@ impl Machine {
             queue: None,
             sim: Sim::default(),
             disk: Disk::default(),
-            boots: 0,
             last: None,
             perhaps: None,
             trouble: false,
@@ -250,181 +241,12 @@ impl Machine {
         self.queue()?.id_of(key).map_err(|error| format!("{key}: {error}"))
     }
 
-    fn document(&self, key: &str, kind: Kind, parent: Option<&str>, price: &str) -> Checked<NewDocument> {
-        let parent = || Parent::Key(parent.unwrap_or_default().parse().expect("a key"));
-        Ok(match kind {
-            Kind::Return => Return::of(parent()).line(0, 1).into(),
-            Kind::Void => Void::of(parent()).into(),
-            _ => {
-                // Three VAT numbers: three lanes.
-                let issuer = format!("it-{}", key.bytes().map(u32::from).sum::<u32>() % 3);
-                let price: Decimal = price.parse().expect("an amount");
-                let due = price.checked_add(price).ok_or("too much")?;
-                let sale = Receipt::new(issuer.parse().expect("a VAT number"));
-                let sale = sale.item(Item::new("Caffè", price, VatRate::Ten).quantity(2)).cash(due).build();
-                sale.map_err(|violations| violations.to_string())?.into()
-            }
-        })
-    }
-
-    fn enqueue(&mut self, paper: Paper) -> Checked {
-        let sales = || {
-            let sales = self.model.docs.iter().filter(|(_, doc)| doc.kind == Kind::Receipt);
-            sales.map(|(key, _)| key.clone()).collect::<Vec<_>>()
-        };
-        let (kind, parent) = match paper {
-            Paper::Sale => (Kind::Receipt, None),
-            Paper::Return(which) => (Kind::Return, pick(which, sales())),
-            Paper::Void(which) => (Kind::Void, pick(which, sales())),
-        };
-        if kind != Kind::Receipt && parent.is_none() {
-            return Ok(());
-        }
-        self.papers += 1;
-        let key = format!("k{:03}", self.papers);
-        let document = self.document(&key, kind, parent.as_deref(), "1.20")?;
-        let mut next = self.model.clone();
-        let expected = next.take(&key, kind, parent.as_deref());
-        if expected.is_err() {
-            next = self.model.clone();
-        }
-        let said = self.commit(next, |queue| match queue.enqueue(&key, document) {
-            Ok(ticket) => Ok(Ok(ticket)),
-            Err(Error::Rejected(rejection)) => Ok(Err(rejection)),
-            Err(other) => Err(other),
-        })?;
-        match (said, expected) {
-            (None, _) => Ok(()),
-            (Some(Ok(ticket)), Ok(())) if !ticket.duplicate && Some(ticket.state) == self.state(&key) => Ok(()),
-            (Some(Err(rejection)), Err(code)) if rejection.code == code => Ok(()),
-            (Some(said), expected) => Err(format!("{key} as {kind} of {parent:?}: {said:?}, expected {expected:?}")),
-        }
-    }
-
     pub fn state(&self, key: &str) -> Option<State> {
         self.model.docs.get(key).map(|doc| doc.state)
     }
 
-    /// The same key once more.
-    fn again(&mut self, which: u8, other_content: bool) -> Checked {
-        let Some((key, doc)) = pick(which, self.model.docs.iter().collect()) else { return Ok(()) };
-        let (key, doc) = (key.clone(), doc.clone());
-        let kind = if other_content { Kind::Receipt } else { doc.kind };
-        let price = if other_content { "7.50" } else { "1.20" };
-        let document = self.document(&key, kind, doc.parent.as_deref(), price)?;
-        let id = self.id(&key)?.to_string();
-        match self.queue()?.enqueue(&key, document) {
-            Ok(ticket) if !other_content && ticket.duplicate && ticket.id == id && ticket.state == doc.state => Ok(()),
-            Err(Error::Rejected(rejection)) if other_content && rejection.code == "key_reused" => Ok(()),
-            Err(Error::Journal(_)) if self.trouble => Ok(()),
-            said => Err(format!("{key} once more (other content: {other_content}): {said:?}, and it is {doc:?}")),
-        }
-    }
-
-    /// The process ends without a word, and another one begins.
-    pub fn kill(&mut self, arrived: u8) -> Checked {
-        self.lose_wire(arrived);
-        self.sim.log().iter().for_each(|op| self.disk.play(op));
-        self.queue = None; // closes in good order, but on a disk that nobody looks at any more
-        self.sim = Sim::after_kill(&self.disk);
-        self.sim.set_boot(&self.boots.to_string());
-        let perhaps = self.perhaps.take().map(|(_, model)| model);
-        self.open(std::iter::once(self.model.clone()).chain(perhaps).collect())
-    }
-
-    /// The power goes. Of what was acknowledged everything must be there; of the last thing that was not, all or nothing.
-    fn cut(&mut self, how: Cut, undone: usize, seed: u8) -> Checked {
-        let log = self.sim.log();
-        let (mut least, mut allowed) = (log.len(), vec![self.model.clone()]);
-        if let Some((from, model)) = self.perhaps.take() {
-            least = from;
-            allowed.push(model);
-        } else if let Some(Last { from, told, before }) = self.last.take() {
-            least = from;
-            if log.len().saturating_sub(undone).max(from) < told {
-                // It was not acknowledged, so what follows from it has not happened either.
-                self.wire.retain(|key| before.docs.get(key).is_some_and(|doc| doc.state == State::Sending));
-                self.note("cut within a write");
-                self.finals.retain(|key, state| before.docs.get(key).is_some_and(|doc| doc.state == *state));
-                allowed.push(before);
-            }
-        }
-        self.lose_wire(seed);
-        let kept = log.len().saturating_sub(undone).max(least);
-        log.iter().take(kept).for_each(|op| self.disk.play(op));
-        let image = self.disk.cut(how, &mut Random::new(seed.into()));
-        self.queue = None;
-        self.disk = Disk::of(&image);
-        self.sim = Sim::of(&image);
-        self.boots += 1;
-        self.sim.set_boot(&self.boots.to_string());
-        self.open(allowed)
-    }
-
-    fn lose_wire(&mut self, arrived: u8) {
-        let now = self.clock.monotonic();
-        for (bit, key) in std::mem::take(&mut self.wire).iter().enumerate() {
-            let how = if arrived >> (bit % 8) & 1 == 1 { Arrival::Already } else { Arrival::Never };
-            self.provider.arrive(key, how, now);
-        }
-    }
-
-    /// Closes the journal in good order, looks at all of it once more, and tells what has happened.
-    pub fn end(mut self) -> Checked<Happened> {
-        let mut happened = std::mem::take(&mut self.happened);
-        let recorded = self.queue()?.journal().events_after(0, usize::MAX).map_err(|error| error.to_string())?;
-        for record in recorded {
-            let name = match &record.entry {
-                Entry::Document { event, .. } => event.name(),
-                Entry::Enqueued(_) => "enqueued",
-                Entry::Hold(_) => "hold",
-                Entry::Released { .. } => "released",
-                Entry::Opened { .. } | Entry::Closed => continue,
-            };
-            *happened.entry(name).or_default() += 1;
-        }
-        self.queue()?.close().map_err(|error| format!("it does not close: {error}"))?;
-        let report = journal::verify(Path::new(DIR), self.files()).map_err(|error| format!("verify: {error}"))?;
-        if report.sound { Ok(happened) } else { Err(format!("verify: {:?}", report.damage)) }
-    }
-
-    fn note(&mut self, what: &'static str) {
+    pub fn note(&mut self, what: &'static str) {
         *self.happened.entry(what).or_default() += 1;
-    }
-
-    /// Opens what is on the disk; it must be as one of these.
-    fn open(&mut self, allowed: Vec<Model>) -> Checked {
-        (self.last, self.perhaps, self.trouble) = (None, None, false);
-        self.doubts.clear(); // the new process knows nothing of the old one's time
-        let journal = journal::Options {
-            files: self.files(),
-            segment_bytes: 4_000,
-            reserve_bytes: 3_000,
-            index_in_memory: true,
-            ..journal::Options::default()
-        };
-        let account = Account {
-            name: "shop".parse().expect("a name"),
-            provider: ProviderKind::SmartReceipt,
-            fiscal_ids: Vec::new(),
-            blackout: Window::NONE,
-        };
-        let options = Options { clock: self.clock.clone(), accounts: vec![account], journal };
-        let queue = Queue::open_with(DIR, options).map_err(|error| format!("it does not open: {error}"))?;
-        let mut wrong = Vec::new();
-        for (number, mut model) in allowed.into_iter().enumerate() {
-            model.reopened();
-            match invariants::same(&queue, &model) {
-                Ok(()) => {
-                    self.model = model;
-                    self.queue = Some(queue);
-                    self.note(if number == 0 { "opened" } else { "opened with the other of two truths" });
-                    return Ok(());
-                }
-                Err(why) => wrong.push(why),
-            }
-        }
-        Err(format!("after opening: {}", wrong.join("; nor: ")))
     }
 }
 

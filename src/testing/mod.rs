@@ -12,6 +12,8 @@ mod machine;
 mod model;
 mod power;
 mod random;
+mod restart;
+mod till;
 
 pub use action::{Action, Arrival, Paper, Reply, Sight, Verdict, actions};
 pub use authority::{Authority, Chances, Issued, Refusing, Submission};

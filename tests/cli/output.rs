@@ -224,3 +224,13 @@ fn may_have(object: &Value, names: &[&str]) {
         assert!(object.get(name).is_none_or(|value| value.is_null() || value.is_string()), "{name} in {object}");
     }
 }
+
+/// A log in a file or a pipe is searched and kept: no codes of colours in it.
+#[test]
+fn what_is_said_into_a_pipe_has_no_colours() {
+    let shop = Shop::new();
+    shop.feed(&["-vv", "enqueue"], sales(1)).status(0);
+    let said = shop.run(&["-vv", "list"]).status(0).err();
+    assert!(said.contains("journal open"), "{said}");
+    assert!(!said.contains('\u{1b}'), "{said:?}");
+}

@@ -230,15 +230,17 @@ async fn a_submission_never_uses_a_kept_connection() {
     }
 }
 
-/// Login, renewal and submission together take no longer than one request may.
+/// Without a token nothing leaves.
 #[tokio::test]
-async fn a_slow_login_leaves_no_time_to_submit_into_the_blackout() {
+async fn a_login_without_an_answer_is_not_sent() {
     let server =
         FaultServer::start(|request| if is_login(request) { Act::Hang(Vec::new()) } else { json(500, "{}") }).await;
-    let mut config = config(SMART, &server.url(""));
-    (config.connect_timeout, config.answer_timeout) = (SHORT / 4, SHORT / 4);
-    let adapter = connect_adapter(config, TestClock::at(NOW)).expect("an adapter");
-    let outcome = adapter.submit(&call(SMART, Kind::Receipt)).await;
-    assert_eq!(word(&outcome.outcome), "not_sent", "{outcome:?}");
+    for provider in [SMART, STAMP] {
+        let mut config = config(provider, &server.url(""));
+        (config.connect_timeout, config.answer_timeout) = (SHORT / 4, SHORT / 4);
+        let adapter = connect_adapter(config, TestClock::at(NOW)).expect("an adapter");
+        let outcome = adapter.submit(&first(provider)).await;
+        assert_eq!(word(&outcome.outcome), "not_sent", "{outcome:?}");
+    }
     assert!(server.requests().iter().all(is_login));
 }

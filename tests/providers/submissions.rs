@@ -232,7 +232,9 @@ async fn a_correction_that_is_refused() {
         }
         for kind in [Kind::Void, Kind::Return] {
             // The parent cannot be read: nothing was processed, so it is asked again later.
-            assert_eq!(word(&outcome(provider, &call(provider, kind), 400, error, "").await), "later");
+            for code in [400, 404] {
+                assert_eq!(word(&outcome(provider, &call(provider, kind), code, error, "").await), "later");
+            }
             assert_eq!(word(&outcome(provider, &call(provider, kind), 400, error, "404").await), "refused");
             assert_eq!(word(&outcome(provider, &call(provider, kind), 404, error, "404").await), "refused");
         }

@@ -101,10 +101,7 @@ pub fn code_only(text: &str) -> String {
 fn is_character(rest: &[u8]) -> bool {
     let text = std::str::from_utf8(rest).unwrap_or_default();
     let mut after = text.chars().skip(1);
-    match (after.next(), after.next()) {
-        (Some('\\'), _) | (Some(_), Some('\'')) => true,
-        _ => false,
-    }
+    matches!((after.next(), after.next()), (Some('\\'), _) | (Some(_), Some('\'')))
 }
 
 /// The first names of what follows `crate::`, alone or in braces.

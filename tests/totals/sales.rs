@@ -324,6 +324,21 @@ fn the_largest_sale_is_exact_and_a_larger_one_is_no_number() {
 }
 
 #[test]
+fn a_tax_free_invoice_of_two_rates_has_net_totals_only_without_a_discount() {
+    let of = |discount: &str| {
+        let text = format!(
+            r#"{{"Items":[{{"Quantity":1,"UnitPriceWithVat":122,"VatRate":22}},
+            {{"Quantity":1,"UnitPriceWithVat":52,"VatRate":4}}],"Discount":{discount}}}"#
+        );
+        totals::draft_of_input(&serde_json::from_str(&text).unwrap()).unwrap()
+    };
+    let none = of("0");
+    assert_eq!((none.net_discount.as_deref(), none.net_total.as_deref()), (Some("0.00"), Some("150.00")));
+    let some = of("0.01");
+    assert_eq!((some.net_discount, some.net_total), (None, None), "nobody says how Stamp splits it");
+}
+
+#[test]
 fn a_kind_without_totals_of_its_own_has_none() {
     let void = line::parse(br#"{"kind":"void","parent":"p"}"#).unwrap();
     let body: Body = check::body(&void.body, &Context::default()).unwrap();

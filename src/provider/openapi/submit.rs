@@ -1,7 +1,5 @@
 //! Submitting to Openapi: `POST` a sale, `PATCH` a return, `DELETE` for a void; and what the answers mean.
 
-use std::sync::atomic::AtomicBool;
-
 use reqwest::Method;
 use serde_json::Value;
 
@@ -12,7 +10,6 @@ use crate::provider::classify::{self, Verdict, hold, mentions};
 use crate::provider::correction::{self, cannot_be_sent};
 use crate::provider::http::Reply;
 use crate::provider::session::Ask;
-use crate::provider::wall::within;
 use crate::provider::{Call, json, receipt};
 
 impl Openapi {
@@ -21,16 +18,9 @@ impl Openapi {
             Ok(ask) => ask,
             Err(refused) => return Answer::without_http(refused),
         };
-        let left = AtomicBool::new(false);
-        let answer = within(self.session.http.wall(), &left, async {
-            match self.session.submit(ask, &left).await {
-                Ok(reply) => classify::answer(self::classify(call, &reply), &reply),
-                Err(trouble) => classify::submit_trouble(trouble),
-            }
-        })
-        .await;
+        let answer = self.session.submit(ask, |reply| classify(call, reply)).await;
         match (&answer.outcome, call.parent_id.as_deref()) {
-            (SubmitOutcome::Refused(refusal), Some(parent)) if answer.status != Some(404) => {
+            (SubmitOutcome::Refused(refusal), Some(parent)) => {
                 let row = self.one(parent, &mut Default::default()).await;
                 let outcome = correction::refused(call, refusal.clone(), row);
                 Answer { outcome, ..answer }

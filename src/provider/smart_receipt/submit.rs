@@ -1,7 +1,5 @@
 //! Submitting to Smart Receipt, and what the answers mean.
 
-use std::sync::atomic::AtomicBool;
-
 use reqwest::Method;
 use serde_json::Value;
 
@@ -12,7 +10,6 @@ use crate::provider::classify::{self, Seen, Verdict, hold};
 use crate::provider::correction::{self, UNNAMED_VOID, cannot_be_sent, unnamed_void};
 use crate::provider::http::Reply;
 use crate::provider::session::Ask;
-use crate::provider::wall::within;
 use crate::provider::{Call, json, receipt};
 
 /// What the reason of an unknown outcome begins with when the answer was a 400 that says only `BAD_REQUEST`: "data not
@@ -26,18 +23,11 @@ impl SmartReceipt {
             Ok(ask) => ask,
             Err(refused) => return Answer::without_http(refused),
         };
-        let left = AtomicBool::new(false);
-        let mut answer = within(self.session.http.wall(), &left, async {
-            match self.session.submit(ask, &left).await {
-                Ok(reply) => classify::answer(self::classify(call, &reply), &reply),
-                Err(trouble) => classify::submit_trouble(trouble),
-            }
-        })
-        .await;
+        let mut answer = self.session.submit(ask, |reply| classify(call, reply)).await;
         let Some(parent) = call.parent_id.as_deref() else { return answer };
         let mut seen = Seen::default();
         match &mut answer.outcome {
-            SubmitOutcome::Refused(refusal) if answer.status != Some(404) => {
+            SubmitOutcome::Refused(refusal) => {
                 let row = self.one(parent, &mut seen).await;
                 answer.outcome = correction::refused(call, refusal.clone(), row);
             }

@@ -75,6 +75,8 @@ fn a_return_names_known_lines_once_and_gives_back_no_more_than_is_left() {
 
 #[test]
 fn a_return_without_its_sale_is_judged_by_itself() {
+    let many = (0..1000).map(|line| format!(r#"{{"line":{line},"quantity":1}}"#)).collect::<Vec<_>>().join(",");
+    expect(judge(Kind::Return, &format!(r#"{{"items":[{many}]}}"#), None), "1000 lines", &[]);
     for (items, expected) in [
         (r#"{"id":"anything","quantity":999}"#, vec![]),
         (r#"{"id":"A","quantity":1},{"id":"A","quantity":1}"#, vec![("items[1].id", codes::ITEM_DUPLICATE)]),
