@@ -66,6 +66,7 @@ struct World {
     /// Bytes that fit.
     room: Option<u64>,
     changes: usize,
+    on_flush: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
 /// The file system.
@@ -155,6 +156,11 @@ impl Sim {
         self.world().room = Some(bytes);
     }
 
+    /// Calls this whenever a file's content is flushed: a slow disk lets a clock go on.
+    pub fn on_flush(&self, f: impl Fn() + Send + Sync + 'static) {
+        self.world().on_flush = Some(Arc::new(f));
+    }
+
     /// Bytes in all files.
     pub fn used(&self) -> u64 {
         let world = self.world();
@@ -233,6 +239,7 @@ struct Handle {
 impl Handle {
     fn sync(&self, op: Op) -> io::Result<()> {
         let mut world = self.sim.world();
+        world.on_flush.iter().for_each(|f| f());
         let done = world.check();
         world.log.push(if done.is_ok() { op } else { Op::FailedSync { file: self.file } });
         done
