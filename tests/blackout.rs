@@ -252,11 +252,14 @@ fn blackout_ends_and_everything_is_woken_in_time() {
     });
 }
 
+/// From the first byte to the last, by the till's clock.
+type Span = (DateTime<Utc>, DateTime<Utc>);
+
 /// A provider that takes as long as it may, and writes down when, by the till's clock.
 struct Slow {
     clock: Arc<TestClock>,
     wire: Duration,
-    seen: Arc<Mutex<Vec<(DateTime<Utc>, DateTime<Utc>)>>>,
+    seen: Arc<Mutex<Vec<Span>>>,
 }
 
 #[async_trait]
