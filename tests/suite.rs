@@ -17,6 +17,7 @@ mod power_cut;
 mod providers;
 mod sandbox;
 mod simulation;
+mod strategies;
 mod support;
 mod tidy;
 mod totals;
