@@ -9,7 +9,7 @@ use staffetta::domain::id::DocId;
 use staffetta::journal::{Damage, Found, Journal, JournalError, Options, Report, View, read_all, verify};
 
 use crate::papers::*;
-use crate::sim::{Image, Sim};
+use staffetta::testing::{Image, Sim};
 
 const DIR: &str = "/till/journal";
 

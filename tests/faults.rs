@@ -8,7 +8,7 @@ use staffetta::domain::id::DocId;
 use staffetta::journal::{Journal, JournalError, Options, View};
 
 use crate::papers::*;
-use crate::sim::{Cut, Dice, Disk, Fault, Image, Sim};
+use staffetta::testing::{Cut, Disk, Fault, Image, Random, Sim};
 
 const DIR: &str = "/till/journal";
 
@@ -76,7 +76,7 @@ fn an_operation_fails_and_nothing_acknowledged_is_lost() {
                 // The machine goes down instead.
                 let mut disk = Disk::default();
                 sim.log().iter().for_each(|op| disk.play(op));
-                let image = disk.cut(Cut::ALL[nth % Cut::ALL.len()], &mut Dice(nth as u64));
+                let image = disk.cut(Cut::ALL[nth % Cut::ALL.len()], &mut Random::new(nth as u64));
                 let sim = Sim::of(&image);
                 let journal = open(&sim).unwrap_or_else(|error| panic!("{place}, then a power cut: {error}"));
                 check(&journal, &acknowledged, &place);

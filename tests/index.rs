@@ -17,7 +17,7 @@ use staffetta::journal::{
 use tempfile::tempdir;
 
 use crate::papers::*;
-use crate::sim::Dice;
+use staffetta::testing::Random;
 
 /// The machine's file system, on a machine started when we say.
 struct Booted(&'static str);
@@ -68,7 +68,7 @@ fn open(dir: &Path) -> (Journal, Recovery) {
 }
 
 /// Documents of all kinds and all that can happen to them, at random; what is not possible is refused and left out.
-fn live(journal: &Journal, dice: &mut Dice, steps: u64) {
+fn live(journal: &Journal, dice: &mut Random, steps: u64) {
     let known = journal.list(&Filter::default(), None, usize::MAX).unwrap().len() as u64;
     let mut ids: Vec<DocId> =
         journal.list(&Filter::default(), None, usize::MAX).unwrap().iter().map(|doc| doc.id).collect();
@@ -112,7 +112,7 @@ fn live(journal: &Journal, dice: &mut Dice, steps: u64) {
     pending.into_iter().for_each(|pending| pending.wait().unwrap().unwrap());
 }
 
-fn any_event(dice: &mut Dice) -> DocEvent {
+fn any_event(dice: &mut Random) -> DocEvent {
     let due = dice.coin().then(|| at(dice.below(100) as i64));
     let id = format!("r-{}", dice.below(20));
     match dice.below(18) {
@@ -272,7 +272,7 @@ fn as_if_killed(journal: &Journal, dir: &Path, to: &Path) {
 fn the_index_says_what_the_facts_say_live_after_a_stop_a_kill_and_a_rebuild() {
     for seed in 1..=3 {
         let (dir, killed) = (tempdir().unwrap(), tempdir().unwrap());
-        let mut dice = Dice(seed);
+        let mut dice = Random::new(seed);
         for round in 0..3 {
             let (journal, recovery) = open(dir.path());
             assert!(
@@ -307,7 +307,7 @@ fn the_index_says_what_the_facts_say_live_after_a_stop_a_kill_and_a_rebuild() {
 fn after_the_machine_stopped_only_an_index_left_in_good_order_is_trusted() {
     let (dir, killed) = (tempdir().unwrap(), tempdir().unwrap());
     let (journal, _) = open(dir.path());
-    live(&journal, &mut Dice(9), 200);
+    live(&journal, &mut Random::new(9), 200);
     as_if_killed(&journal, dir.path(), killed.path());
     drop(journal);
     let (journal, recovery) = Journal::open(dir.path(), options("two")).unwrap();
@@ -341,7 +341,7 @@ fn index_files(dir: &Path) -> Vec<PathBuf> {
 fn whatever_happens_to_the_index_costs_a_rebuild_and_nothing_else() {
     let (dir, killed) = (tempdir().unwrap(), tempdir().unwrap());
     let (journal, _) = open(dir.path());
-    live(&journal, &mut Dice(10), 150);
+    live(&journal, &mut Random::new(10), 150);
     as_if_killed(&journal, dir.path(), killed.path());
     drop(journal);
     let damage = |name: &str, from: &Path, f: &dyn Fn(&Path)| {
@@ -371,7 +371,7 @@ fn whatever_happens_to_the_index_costs_a_rebuild_and_nothing_else() {
         });
     }
     // After a good stop every single byte counts.
-    let mut dice = Dice(11);
+    let mut dice = Random::new(11);
     let files = index_files(&dir.path().join("index/sled"));
     for _ in 0..20 {
         let file = &files[dice.below(files.len() as u64) as usize];

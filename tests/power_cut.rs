@@ -10,7 +10,7 @@ use staffetta::domain::id::DocId;
 use staffetta::journal::{Journal, Options, View, verify};
 
 use crate::papers::*;
-use crate::sim::{Cut, Dice, Disk, Image, Op, Sim};
+use staffetta::testing::{Cut, Disk, Image, Op, Random, Sim};
 
 const DIR: &str = "/till/journal";
 
@@ -28,13 +28,13 @@ fn options(sim: &Sim, segment_bytes: u64) -> Options {
 /// told is written down among the operations. Every third document comes in one transaction with a twin.
 fn record_a_run(seed: u64, each: u64) -> Sim {
     let sim = Sim::default();
-    let mut dice = Dice(seed);
+    let mut dice = Random::new(seed);
     let segment_bytes = 1_500 + dice.below(6_000);
     let (journal, _) = Journal::open(Path::new(DIR), options(&sim, segment_bytes)).unwrap();
     std::thread::scope(|scope| {
         let (send, taken) = mpsc::channel::<DocId>();
         for producer in 0..3 {
-            let (send, journal, sim, mut dice) = (send.clone(), journal.clone(), sim.clone(), Dice(dice.roll()));
+            let (send, journal, sim, mut dice) = (send.clone(), journal.clone(), sim.clone(), Random::new(dice.draw()));
             scope.spawn(move || {
                 for number in 0..each {
                     let name = format!("{producer}-{number}");
@@ -84,7 +84,7 @@ fn record_a_run(seed: u64, each: u64) -> Sim {
 }
 
 /// Opens what a cut left, and compares it with what was told before the cut.
-fn check(image: &Image, told: &[String], mut dice: Dice) -> Result<(), String> {
+fn check(image: &Image, told: &[String], mut dice: Random) -> Result<(), String> {
     let sim = Sim::of(image);
     let dir = Path::new(DIR);
     if dice.below(8) == 0 && image.keys().any(|path| path.starts_with("/till/journal/segments")) {
@@ -162,7 +162,7 @@ fn cut_everywhere(mut disk: Disk, log: &[Op], told: &[String], seed: u64) -> Res
             continue;
         }
         for how in Cut::ALL {
-            let mut dice = Dice(seed ^ (number as u64) << 8 ^ how as u64);
+            let mut dice = Random::new(seed ^ (number as u64) << 8 ^ how as u64);
             let image = disk.cut(how, &mut dice);
             check(&image, &told, dice).map_err(|why| format!("seed {seed}, operation {number}, {how:?}: {why}"))?;
         }
@@ -192,7 +192,7 @@ fn nothing_acknowledged_is_lost_wherever_the_power_is_cut() {
 #[test]
 fn nothing_acknowledged_is_lost_when_the_power_is_cut_again_while_opening() {
     let log = record_a_run(77, 3).log();
-    let mut dice = Dice(77);
+    let mut dice = Random::new(77);
     let (mut disk, mut told, mut cuts) = (Disk::default(), Vec::new(), 0);
     for (number, op) in log.iter().enumerate() {
         disk.play(op);
@@ -217,7 +217,7 @@ fn nothing_acknowledged_is_lost_when_the_power_is_cut_again_while_opening() {
 #[test]
 fn nothing_acknowledged_is_lost_when_the_process_is_killed_and_then_the_power_is_cut_while_opening() {
     let log = record_a_run(78, 3).log();
-    let mut dice = Dice(78);
+    let mut dice = Random::new(78);
     let (mut disk, mut told, mut cuts) = (Disk::default(), Vec::new(), 0);
     for (number, op) in log.iter().enumerate() {
         disk.play(op);

@@ -1,5 +1,6 @@
 //! One binary for all integration tests; each file is named for what it proves.
 
+mod blackout;
 mod cli;
 mod crash;
 mod damage;
@@ -10,12 +11,13 @@ mod index;
 mod intake;
 mod journal;
 mod main_job;
+mod model;
 mod papers;
 mod power_cut;
 mod providers;
 mod sandbox;
-mod sim;
 mod simulation;
+mod strategies;
 mod support;
 mod tidy;
 mod totals;

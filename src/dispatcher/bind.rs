@@ -15,7 +15,7 @@ use crate::queue::{Story, parents};
 
 /// A document ready for its provider, or why it is not.
 #[derive(Debug)]
-pub(super) enum Binding {
+pub(crate) enum Binding {
     /// Ready.
     Ready(Box<Call>),
     /// Not yet: something about its parent is still open.
@@ -30,7 +30,7 @@ pub(super) enum Binding {
 }
 
 /// Binds a document to its parent's ids.
-pub(super) fn bind(view: &(impl View + ?Sized), progress: &Progress, account: &Account) -> Result<Binding, Error> {
+pub(crate) fn bind(view: &(impl View + ?Sized), progress: &Progress, account: &Account) -> Result<Binding, Error> {
     let Some(story) = Story::read(view, progress.id)? else {
         return Err(Error::UnknownKey(progress.key.to_string()));
     };

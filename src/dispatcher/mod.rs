@@ -1,7 +1,7 @@
 //! The dispatcher: drains the queue in the background. It writes the intent before each request and the outcome after,
 //! looks up what is in doubt instead of sending it again, and keeps to the blackout, deadlines and dependencies.
 
-mod bind;
+pub(crate) mod bind;
 mod engine;
 mod gate;
 mod gather;

@@ -51,3 +51,43 @@ impl Clock for TestClock {
         self.elapsed()
     }
 }
+
+/// A clock that stands still until it is told otherwise, for code without a runtime. The time that only goes forward goes
+/// by itself; what the clock shows can be set.
+#[derive(Debug)]
+pub struct HandClock {
+    start: DateTime<Utc>,
+    /// Passed, and set wrong by.
+    moved: Mutex<(TimeDelta, TimeDelta)>,
+}
+
+impl HandClock {
+    /// A clock that shows `start`.
+    pub fn starting_at(start: DateTime<Utc>) -> HandClock {
+        HandClock { start, moved: Mutex::new((TimeDelta::zero(), TimeDelta::zero())) }
+    }
+
+    /// Time passes.
+    pub fn pass(&self, time: Duration) {
+        self.change(|(passed, _)| *passed += TimeDelta::from_std(time).unwrap_or_default());
+    }
+
+    /// Somebody sets the clock forward or back.
+    pub fn set_forward(&self, by: TimeDelta) {
+        self.change(|(_, wrong)| *wrong += by);
+    }
+
+    fn change<T>(&self, f: impl FnOnce(&mut (TimeDelta, TimeDelta)) -> T) -> T {
+        f(&mut self.moved.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> DateTime<Utc> {
+        self.change(|(passed, wrong)| self.start + *passed + *wrong)
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.change(|(passed, _)| passed.to_std().unwrap_or_default())
+    }
+}

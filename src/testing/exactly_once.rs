@@ -1,4 +1,4 @@
-//! The check that matters.
+//! The check that matters: what the authority has against what the journal says.
 
 use std::collections::BTreeMap;
 
@@ -36,8 +36,13 @@ pub enum Finding {
     },
 }
 
-/// Compares what the authority has with what the journal says; finds nothing where every document was issued exactly
-/// once, or is in a state that does not claim so. A draft may be there twice (it has no fiscal effect).
+/// Compares what the authority has ([`Authority::ledger`](super::Authority::ledger)) with what the journal says
+/// ([`Queue::list`](crate::Queue::list)): finds nothing where every document was issued exactly once, or is in a state
+/// that does not claim so. A draft may be there twice (it has no fiscal effect).
+///
+/// It says nothing of documents that were never enqueued, nor of those still on their way: after
+/// [`Dispatcher::drained`](crate::Dispatcher::drained) compare their number with what the till has sold. An example is
+/// [above](crate::testing).
 pub fn check_exactly_once(ledger: &[Issued], journal: &[Summary]) -> Vec<Finding> {
     let mut times: BTreeMap<&str, usize> = BTreeMap::new();
     let mut findings = Vec::new();

@@ -24,6 +24,11 @@ impl Random {
         if bound == 0 { 0 } else { self.draw() % bound }
     }
 
+    /// Heads or tails.
+    pub fn coin(&mut self) -> bool {
+        self.draw() & 1 == 1
+    }
+
     /// True so many times out of a thousand.
     pub fn per_mille(&mut self, chance: u32) -> bool {
         self.below(1_000) < u64::from(chance)

@@ -1,5 +1,5 @@
-//! A file system that knows what was written and what was only hoped for. It writes down every operation, so that the
-//! power can be cut after any of them, in the ways a disk may answer for it; and it fails when told to.
+//! A file system in memory that knows what was written and what was only hoped for. It writes down every operation, so
+//! that the power can be cut after any of them, in the ways a disk may answer for it; and it fails when told to.
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,44 +7,31 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use staffetta::journal::{File, Files};
+use super::power::{Disk, apply_content, apply_name, write};
+use crate::journal::{File, Files};
 
-/// One operation, as it was asked for.
+/// One operation, as it was asked for. Files are known by number: a name may come to mean another one.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the fields are the operation's arguments")]
 pub enum Op {
-    Create {
-        file: usize,
-        path: PathBuf,
-    },
-    Write {
-        file: usize,
-        offset: u64,
-        bytes: Vec<u8>,
-    },
-    SetLen {
-        file: usize,
-        length: u64,
-    },
-    SyncData {
-        file: usize,
-    },
-    SyncAll {
-        file: usize,
-    },
+    /// A new, empty file.
+    Create { file: usize, path: PathBuf },
+    /// Bytes at an offset.
+    Write { file: usize, offset: u64, bytes: Vec<u8> },
+    /// Another length.
+    SetLen { file: usize, length: u64 },
+    /// `fdatasync`.
+    SyncData { file: usize },
+    /// `fsync`.
+    SyncAll { file: usize },
     /// The system may now take for written what it could not write.
-    FailedSync {
-        file: usize,
-    },
-    Rename {
-        from: PathBuf,
-        to: PathBuf,
-    },
-    Remove {
-        path: PathBuf,
-    },
-    SyncDir {
-        dir: PathBuf,
-    },
+    FailedSync { file: usize },
+    /// Another name.
+    Rename { from: PathBuf, to: PathBuf },
+    /// No name any more.
+    Remove { path: PathBuf },
+    /// `fsync` of a folder.
+    SyncDir { dir: PathBuf },
     /// Somebody was told something.
     Told(String),
 }
@@ -60,47 +47,6 @@ pub enum Fault {
     ShortWrite,
     /// Half of a write gets there, then the device fails.
     ShortEio,
-}
-
-/// What a power cut leaves of what was not synced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cut {
-    /// Nothing.
-    Nothing,
-    /// Some of the operations, whole.
-    Subset,
-    /// Some of the sectors of 512 bytes.
-    Sectors,
-    /// Content, but neither sizes nor names.
-    NoSizesNoNames,
-    /// Sizes and names, but content only in part: the rest is zeros.
-    SizesOnly,
-}
-
-impl Cut {
-    pub const ALL: [Cut; 5] = [Cut::Nothing, Cut::Subset, Cut::Sectors, Cut::NoSizesNoNames, Cut::SizesOnly];
-}
-
-/// A small generator of random numbers.
-#[derive(Debug, Clone)]
-pub struct Dice(pub u64);
-
-impl Dice {
-    pub fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.roll() % bound
-    }
-
-    pub fn coin(&mut self) -> bool {
-        self.roll() & 1 == 1
-    }
 }
 
 /// Files and their contents.
@@ -120,6 +66,7 @@ struct World {
     /// Bytes that fit.
     room: Option<u64>,
     changes: usize,
+    on_flush: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
 /// The file system.
@@ -179,6 +126,11 @@ impl Sim {
         self.world().log.clone()
     }
 
+    /// How many operations that is.
+    pub fn operations(&self) -> usize {
+        self.world().log.len()
+    }
+
     /// The files as a process that goes on sees them.
     pub fn image(&self) -> Image {
         let world = self.world();
@@ -202,6 +154,11 @@ impl Sim {
     /// Lets only so many bytes fit, over all files.
     pub fn set_room(&self, bytes: u64) {
         self.world().room = Some(bytes);
+    }
+
+    /// Calls this whenever a file's content is flushed: a slow disk lets a clock go on.
+    pub fn on_flush(&self, f: impl Fn() + Send + Sync + 'static) {
+        self.world().on_flush = Some(Arc::new(f));
     }
 
     /// Bytes in all files.
@@ -274,14 +231,6 @@ impl World {
     }
 }
 
-fn write(content: &mut Vec<u8>, bytes: &[u8], offset: u64) {
-    let end = offset as usize + bytes.len();
-    if content.len() < end {
-        content.resize(end, 0);
-    }
-    content[offset as usize..end].copy_from_slice(bytes);
-}
-
 struct Handle {
     sim: Sim,
     file: usize,
@@ -290,6 +239,7 @@ struct Handle {
 impl Handle {
     fn sync(&self, op: Op) -> io::Result<()> {
         let mut world = self.sim.world();
+        world.on_flush.iter().for_each(|f| f());
         let done = world.check();
         world.log.push(if done.is_ok() { op } else { Op::FailedSync { file: self.file } });
         done
@@ -417,150 +367,5 @@ impl File for Handle {
 
     fn length(&self) -> io::Result<u64> {
         Ok(self.sim.world().contents[self.file].len() as u64)
-    }
-}
-
-/// A disk while a log is played: what is durable for certain, and what may or may not be.
-#[derive(Debug, Clone, Default)]
-pub struct Disk {
-    contents: Vec<Vec<u8>>,
-    names: BTreeMap<PathBuf, usize>,
-    /// Operations on each file's content since it was synced.
-    pending: BTreeMap<usize, Vec<Op>>,
-    /// Operations on names since their folder was synced.
-    pending_names: Vec<Op>,
-}
-
-impl Disk {
-    /// One that holds these files, all durable.
-    pub fn of(image: &Image) -> Disk {
-        let mut disk = Disk::default();
-        for (path, content) in image {
-            disk.names.insert(path.clone(), disk.contents.len());
-            disk.contents.push(content.clone());
-        }
-        disk
-    }
-
-    /// Plays one operation.
-    pub fn play(&mut self, op: &Op) {
-        match op {
-            Op::Write { file, .. } | Op::SetLen { file, .. } => self.pending.entry(*file).or_default().push(op.clone()),
-            Op::Create { file, .. } => {
-                self.contents.resize(self.contents.len().max(file + 1), Vec::new());
-                self.pending_names.push(op.clone());
-            }
-            Op::Rename { .. } | Op::Remove { .. } => self.pending_names.push(op.clone()),
-            Op::SyncData { file } | Op::SyncAll { file } => {
-                for op in self.pending.remove(file).unwrap_or_default() {
-                    apply_content(&mut self.contents[*file], &op);
-                }
-            }
-            Op::FailedSync { file } => {
-                let pending = self.pending.entry(*file).or_default();
-                pending.retain(|op| !matches!(op, Op::Write { .. }));
-            }
-            Op::SyncDir { dir } => {
-                for op in std::mem::take(&mut self.pending_names) {
-                    if folder_of(&op) == Some(dir) {
-                        apply_name(&mut self.names, &op);
-                    } else {
-                        self.pending_names.push(op);
-                    }
-                }
-            }
-            Op::Told(_) => {}
-        }
-    }
-
-    /// What is there after the power was cut now.
-    pub fn cut(&self, how: Cut, dice: &mut Dice) -> Image {
-        let mut names = self.names.clone();
-        for op in &self.pending_names {
-            let survives = match how {
-                Cut::Nothing | Cut::NoSizesNoNames => false,
-                Cut::Subset | Cut::Sectors => dice.coin(),
-                Cut::SizesOnly => true,
-            };
-            if survives {
-                apply_name(&mut names, op);
-            }
-        }
-        let mut image = Image::new();
-        for (path, file) in names {
-            let mut content = self.contents[file].clone();
-            let durable = content.len();
-            for op in self.pending.get(&file).into_iter().flatten() {
-                survive(&mut content, op, how, dice);
-            }
-            if how == Cut::NoSizesNoNames {
-                content.truncate(durable);
-            }
-            image.insert(path, content);
-        }
-        image
-    }
-}
-
-fn survive(content: &mut Vec<u8>, op: &Op, how: Cut, dice: &mut Dice) {
-    match (how, op) {
-        (Cut::Nothing, _) => {}
-        (Cut::NoSizesNoNames, _) => apply_content(content, op),
-        (Cut::Subset, _) | (Cut::Sectors | Cut::SizesOnly, Op::SetLen { .. }) if dice.coin() => {
-            apply_content(content, op)
-        }
-        (Cut::Subset, _) | (Cut::Sectors | Cut::SizesOnly, Op::SetLen { .. }) => {}
-        (_, Op::Write { offset, bytes, .. }) => {
-            if how == Cut::SizesOnly {
-                let end = *offset as usize + bytes.len();
-                content.resize(content.len().max(end), 0);
-            }
-            let mut at = *offset;
-            let mut rest = bytes.as_slice();
-            while !rest.is_empty() {
-                let sector = (512 - at as usize % 512).min(rest.len());
-                let lucky = if how == Cut::SizesOnly { dice.below(4) == 0 } else { dice.coin() };
-                if lucky {
-                    write(content, &rest[..sector], at);
-                }
-                at += sector as u64;
-                rest = &rest[sector..];
-            }
-        }
-        _ => {}
-    }
-}
-
-fn apply_content(content: &mut Vec<u8>, op: &Op) {
-    match op {
-        Op::Write { offset, bytes, .. } => write(content, bytes, *offset),
-        Op::SetLen { length, .. } => content.resize(*length as usize, 0),
-        _ => {}
-    }
-}
-
-fn apply_name(names: &mut BTreeMap<PathBuf, usize>, op: &Op) {
-    match op {
-        Op::Create { file, path } => {
-            names.insert(path.clone(), *file);
-        }
-        Op::Rename { from, to } => {
-            // What was renamed may itself not have survived under its first name.
-            if let Some(file) = names.remove(from) {
-                names.insert(to.clone(), file);
-            }
-        }
-        Op::Remove { path } => {
-            names.remove(path);
-        }
-        _ => {}
-    }
-}
-
-fn folder_of(op: &Op) -> Option<&Path> {
-    match op {
-        Op::Create { path, .. } | Op::Remove { path } => path.parent(),
-        Op::Rename { to, .. } => to.parent(),
-        _ => None,
     }
 }
