@@ -1,6 +1,7 @@
 //! The dispatcher against a scripted provider, with tokio's time paused: every promise of never twice, never stuck.
 
 mod holds;
+mod outage;
 
 use std::sync::Arc;
 use std::time::Duration;
