@@ -56,6 +56,8 @@ async fn dispatch_asks_nothing_with_refused_credentials() {
         assert_eq!(bench.get("a").state == State::Registered, asks, "{reason:?}");
         if !asks {
             assert_eq!(bench.roma.seen("track").len(), asked, "{reason:?}");
+            let why = bench.get("a").reason.unwrap();
+            assert!(why.contains("the account shop-roma is held (credentials"), "{why}");
         }
         assert_eq!(bench.get("b").state, State::Queued, "{reason:?}");
     }
