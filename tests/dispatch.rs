@@ -645,3 +645,42 @@ async fn dispatch_sends_a_lost_draft_again_and_a_lost_note_never() {
     assert_eq!(bench.taxfree.submitted(), ["d", "d", "n"], "{:?}", bench.queue.list(&ListFilter::default()));
     assert_eq!(bench.get("n").state, State::Held);
 }
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_raises_attention_where_the_provider_computed_other_totals_and_never_fails_the_document() {
+    // A sale of 2.40 at 10 %: 2.18181818 and 0.21818182. One line, so 2 units of 10^-8 are the last that pass.
+    for (total, taxable, vat, differs) in [
+        ("2.40", "2.18181818", "0.21818182", None),
+        ("2.4", "2.18181820", "0.21818180", None),
+        ("0", "", "0.21818182", None),
+        ("2.41", "2.18181818", "0.21818182", Some("total_amount")),
+        ("2.40", "2.18181821", "0.21818182", Some("total_taxable_amount")),
+        ("2.40", "2.18181818", "0.21818179", Some("total_vat_amount")),
+    ] {
+        let mut bench = Bench::new(MORNING);
+        bench.sell("a");
+        let totals = [("total_amount", total), ("total_taxable_amount", taxable), ("total_vat_amount", vat)];
+        let registered = Remote {
+            document_number: Some("DCW2026/1".to_owned()),
+            items: vec![RemoteItem { id: "item-0".to_owned(), ..RemoteItem::default() }],
+            totals: totals.map(|(name, digits)| (name.to_owned(), digits.to_owned())).to_vec(),
+            ..*remote("r1")
+        };
+        bench.roma.will_tell([TrackOutcome::Registered(Box::new(registered))]);
+        bench.start();
+        bench.drained().await;
+        let (view, status) = (bench.get("a"), bench.queue.status().unwrap());
+        assert_eq!(view.state, State::Registered, "{differs:?}");
+        assert_eq!(status.needs_person, differs.is_some(), "{status:?}");
+        assert_eq!(
+            (view.attention.len(), status.attention.len()),
+            (usize::from(differs.is_some()), view.attention.len())
+        );
+        if let Some(name) = differs {
+            assert_eq!(view.attention[0].what, "totals_differ");
+            assert!(view.attention[0].why.contains(&format!(": {name}: the provider says")), "{:?}", view.attention);
+            assert_eq!(status.attention[0].key.as_deref(), Some("a"));
+            assert!(status.attention[0].what.starts_with("totals_differ: "), "{status:?}");
+        }
+    }
+}
