@@ -143,11 +143,7 @@ pub(crate) fn round_ratio(numerator: i128, denominator: i128) -> Option<i128> {
     if denominator <= 0 {
         return None;
     }
-    let (whole, rest) = match (i64::try_from(numerator), i64::try_from(denominator)) {
-        // The same division, several times faster.
-        (Ok(n), Ok(d)) => (i128::from(n / d), i128::from(n % d)),
-        _ => (numerator / denominator, numerator % denominator),
-    };
+    let (whole, rest) = (numerator / denominator, numerator % denominator);
     let up = rest.unsigned_abs() >= denominator.unsigned_abs().div_ceil(2);
     Some(if up { whole + numerator.signum() } else { whole }) // |whole| < |numerator| whenever there is a rest
 }

@@ -87,7 +87,7 @@ impl Window {
             return if self.bounds.is_none() { other } else { self };
         };
         // On the round of the day: how long a window is, and how far after its beginning another one ends.
-        let length = |(from, until): (u32, u32)| match (until % DAY + DAY - from) % DAY {
+        let length = |(from, until): (u32, u32)| match (until + DAY - from) % DAY {
             0 => DAY,
             length => length,
         };
@@ -134,7 +134,7 @@ fn shown(day: NaiveDate, second: u32) -> impl Iterator<Item = DateTime<Utc>> {
 pub(super) fn clock_change(at: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let offset = |at: DateTime<Utc>| Rome.offset_from_utc_datetime(&at.naive_utc()).fix();
     let mut before = at.timestamp();
-    let mut after = before.checked_add(3 * i64::from(DAY))?;
+    let mut after = at.checked_add_signed(TimeDelta::days(3))?.timestamp();
     let old = offset(at);
     if offset(DateTime::from_timestamp(after, 0)?) == old {
         return None;
