@@ -61,11 +61,6 @@ impl Decimal {
         self.places
     }
 
-    /// How many decimal places it needs: trailing zeros do not count.
-    pub fn needed_places(self) -> u32 {
-        self.normal().places
-    }
-
     /// Whether it is zero.
     pub fn is_zero(self) -> bool {
         self.mantissa == 0
@@ -417,9 +412,9 @@ mod tests {
         assert_eq!(read("1.000").within(2).unwrap().to_string(), "1.00");
         assert_eq!(read("1.0").within(2).unwrap().to_string(), "1.0");
         assert_eq!(read("1.001").within(2), None);
-        assert_eq!(read("1.2300").needed_places(), 2);
-        assert_eq!(read("0.00").needed_places(), 0);
-        assert_eq!(read("100").needed_places(), 0);
+        assert_eq!(read("1.2300").normal().places(), 2);
+        assert_eq!(read("0.00").normal().places(), 0);
+        assert_eq!(read("100").normal().places(), 0);
     }
 
     #[test]
