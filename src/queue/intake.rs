@@ -221,7 +221,7 @@ impl Candidate {
                 Body::Draft(draft) => Some(draft.merchant_invoice_id.clone()),
                 _ => None,
             },
-            warnings: check::warnings(body),
+            warnings: check::warnings(body, account.as_ref().map(|account| account.provider)),
         };
         let id = txn.enqueue(enqueued)?;
         let mut state = State::Queued;

@@ -32,7 +32,7 @@ fn difference(totals: &Totals, name: &str, theirs: &str) -> Option<String> {
     let same = match ours.places() {
         8 => near(ours),
         // Cents are exact; a provider that does not round at all is held against our exact total.
-        _ => number == ours || (name == "total_amount" && number.needed_places() > 2 && near(exact(totals)?)),
+        _ => number == ours || (name == "total_amount" && near(exact(totals)?)),
     };
     (!number.is_zero() && !same).then(|| format!("{name}: the provider says {theirs}, computed here: {ours}"))
 }
