@@ -507,7 +507,8 @@ fn survive(content: &mut Vec<u8>, op: &Op, how: Cut, dice: &mut Dice) {
         (Cut::Nothing, _) => {}
         (Cut::NoSizesNoNames, _) => apply_content(content, op),
         (Cut::Subset, _) | (Cut::Sectors | Cut::SizesOnly, Op::SetLen { .. }) => {
-            if dice.coin() {
+            let lucky = dice.coin();
+            if lucky {
                 apply_content(content, op);
             }
         }

@@ -12,11 +12,12 @@ use super::error::{JournalError, Result};
 use super::keys;
 use super::place::{Place, place};
 use super::record::Position;
+use super::view::Recorded;
 use crate::domain::event::{DocEvent, Enqueued, Entry, ParentRef};
 use crate::domain::id::{AccountName, DocId};
 use crate::domain::state::{Progress, State};
 
-/// Version of keys and values of the index. Another one is rebuilt, so this form may change freely.
+/// Version of keys, values and blocks of the index. Another one is rebuilt, so this form may change freely.
 pub(crate) const INDEX_VERSION: u32 = 1;
 
 /// What is to become of index entries: a value, or gone.
@@ -31,10 +32,20 @@ pub(crate) trait Entries {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>>;
     /// The first `limit` entries with `from` <= key < `to`, in order.
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>>;
+    /// The fact recorded at a position.
+    fn fact(&self, at: Position) -> Result<Recorded>;
 }
 
-/// A document as the index has it.
+/// A document as the index has it. Of one to which nothing has happened yet it has only the place of its record: a
+/// backlog costs few bytes, and little is written for each document taken.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Stored {
+    first: Position,
+    later: Option<(Position, Progress)>,
+}
+
+/// A document with where its records are.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Document {
     /// The record that brought it.
     pub first: Position,
@@ -76,7 +87,21 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 
 /// The document with this number.
 pub(crate) fn document(entries: &dyn Entries, id: DocId) -> Result<Option<Document>> {
-    entries.get(&keys::document(id))?.map(|bytes| decode(&bytes)).transpose()
+    entries.get(&keys::document(id))?.map(|bytes| stored(entries, id, &bytes)).transpose()
+}
+
+/// The document in an entry's value.
+pub(crate) fn stored(entries: &dyn Entries, id: DocId, bytes: &[u8]) -> Result<Document> {
+    let Stored { first, later } = decode(bytes)?;
+    if let Some((last, progress)) = later {
+        return Ok(Document { first, last, progress });
+    }
+    match entries.fact(first)? {
+        Recorded { seq, at, entry: Entry::Enqueued(taken) } if seq == id.0 => {
+            Ok(Document { first, last: first, progress: Progress::begin(id, at, &taken) })
+        }
+        _ => Err(JournalError::damaged(first.segment, first.offset, "this is not the document that the index says")),
+    }
 }
 
 /// Applies `entry`, recorded `at`, to the entries that `before` has.
@@ -156,9 +181,8 @@ impl Work<'_> {
             self.mark(keys::invoice(name, id));
         }
         self.marks(None, Some((&progress, parent.as_ref())))?;
-        let document = Document { first: at.position, last: at.position, progress };
-        self.put(keys::document(id), encode(&document)?);
-        Ok(document.progress)
+        self.put(keys::document(id), encode(&Stored { first: at.position, later: None })?);
+        Ok(progress)
     }
 
     fn document(&mut self, at: At, id: DocId, event: &DocEvent) -> Result<(Position, Progress)> {
@@ -169,10 +193,9 @@ impl Work<'_> {
         if old.progress.state != progress.state || old.progress.has_items != progress.has_items {
             self.place_children(&old.progress, &progress)?;
         }
-        let previous = old.last;
-        let document = Document { first: old.first, last: at.position, progress };
-        self.put(keys::document(id), encode(&document)?);
-        Ok((previous, document.progress))
+        let stored = Stored { first: old.first, later: Some((at.position, progress.clone())) };
+        self.put(keys::document(id), encode(&stored)?);
+        Ok((old.last, progress))
     }
 
     fn parent_of(&self, child: &Progress) -> Result<Option<Progress>> {
@@ -187,24 +210,22 @@ impl Work<'_> {
         old: Option<(&Progress, Option<&Progress>)>,
         new: Option<(&Progress, Option<&Progress>)>,
     ) -> Result<()> {
-        let (gone, come) = (old.map(|(doc, _)| marks(doc)), new.map(|(doc, _)| marks(doc)));
-        let (gone, come) = (gone.unwrap_or_default(), come.unwrap_or_default());
-        let gone = gone.into_iter().chain(old.and_then(|(doc, parent)| place_key(doc, parent)));
-        let come: Vec<_> = come.into_iter().chain(new.and_then(|(doc, parent)| place_key(doc, parent))).collect();
-        for key in gone.filter(|key| !come.contains(key)) {
+        let all = |of: Option<(&Progress, Option<&Progress>)>| of.map(|(doc, parent)| marks(doc, parent));
+        let (gone, come) = (all(old).unwrap_or_default(), all(new).unwrap_or_default());
+        for key in gone.into_iter().filter(|key| !come.contains(key)) {
             self.remove(key);
         }
         for key in come {
             self.mark(key);
         }
-        let (gone, come) = (old.map(|(doc, _)| doc), new.map(|(doc, _)| doc));
-        let counted = |doc: &Progress| (doc.account.clone(), doc.state);
-        if gone.map(counted) != come.map(counted) {
-            if let Some(doc) = gone {
-                self.count(doc.account.as_ref(), doc.state, false)?;
+        let counted = |of: Option<(&Progress, _)>| of.map(|(doc, _)| (doc.account.clone(), doc.state));
+        let (gone, come) = (counted(old), counted(new));
+        if gone != come {
+            if let Some((account, state)) = gone {
+                self.count(account.as_ref(), state, false)?;
             }
-            if let Some(doc) = come {
-                self.count(doc.account.as_ref(), doc.state, true)?;
+            if let Some((account, state)) = come {
+                self.count(account.as_ref(), state, true)?;
             }
         }
         Ok(())
@@ -216,19 +237,22 @@ impl Work<'_> {
         for (key, _) in self.before.scan(&prefix, &to, usize::MAX)? {
             let id = keys::id_at_end(&key).ok_or_else(|| JournalError::index("a child's entry cannot be read"))?;
             let child = document(self.before, id)?.ok_or(JournalError::NoDocument(id))?.progress;
-            let (gone, come) = (place_key(&child, Some(old)), place_key(&child, Some(new)));
-            if gone != come {
-                gone.into_iter().for_each(|key| self.remove(key));
-                come.into_iter().for_each(|key| self.mark(key));
-            }
+            self.marks(Some((&child, Some(old))), Some((&child, Some(new))))?;
         }
         Ok(())
     }
 }
 
-/// The keys without values that a document has for what it is, its place aside.
-fn marks(doc: &Progress) -> Vec<Vec<u8>> {
-    let mut keys = vec![keys::state(doc.state, doc.id)];
+/// The keys without values that a document has for what it is and where it waits.
+fn marks(doc: &Progress, parent: Option<&Progress>) -> Vec<Vec<u8>> {
+    let state = || keys::state(doc.state, doc.id);
+    let mut keys = match place(doc, parent) {
+        // Not with its state too: most documents of a backlog are here.
+        Place::Ready => vec![keys::ready(doc.account.as_ref(), doc.fiscal_id.as_ref(), doc.id)],
+        Place::Timer(due) => vec![keys::timer(due, doc.id), state()],
+        Place::Waiting => vec![keys::waiting(doc.id), state()],
+        Place::Nowhere => vec![state()],
+    };
     if let Some(deadline) = doc.deadline.filter(|_| !doc.state.is_final()) {
         keys.push(keys::deadline(deadline, doc.id));
     }
@@ -239,13 +263,4 @@ fn marks(doc: &Progress) -> Vec<Vec<u8>> {
         keys.push(keys::remote(doc.account.as_ref(), remote_id, doc.id));
     }
     keys
-}
-
-fn place_key(doc: &Progress, parent: Option<&Progress>) -> Option<Vec<u8>> {
-    match place(doc, parent) {
-        Place::Ready => Some(keys::ready(doc.account.as_ref(), doc.fiscal_id.as_ref(), doc.id)),
-        Place::Timer(due) => Some(keys::timer(due, doc.id)),
-        Place::Waiting => Some(keys::waiting(doc.id)),
-        Place::Nowhere => None,
-    }
 }

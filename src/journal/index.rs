@@ -3,13 +3,14 @@
 //! sled never makes anything durable on Linux (its `flush` is a `sync_file_range`), so nothing rests on it but speed:
 //! an index is only trusted after a clean stop, when its files were really synced, or when this machine has not stopped
 //! since. Within that, a killed process must not leave half of a change: a batch is first written to a redo file, then
-//! put into sled in small steps (sled's own batches would stop every reader for as long as they take), then flushed to
+//! put into sled block by block (one large sled batch would stop every reader for as long as it takes), then flushed to
 //! the system, and only then is the redo file removed. Doing a batch twice is doing it once. A clean stop leaves
 //! checksums of all files, because sled does not notice every damage; any failure leaves a mark that it is broken.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
@@ -17,10 +18,10 @@ use std::sync::{PoisonError, RwLock};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::apply::{self, Changes, INDEX_VERSION};
+use super::apply::{self, Changes, INDEX_VERSION, Pair};
 use super::error::{JournalError, Result, panic_words};
 use super::record::{Hash, Position};
-use super::{redo, sums};
+use super::{blocks, redo, sums};
 
 /// Files in the index's folder beside sled's own folder.
 const DATA: &str = "sled";
@@ -63,25 +64,6 @@ pub(crate) struct Sled {
     folder: PathBuf,
 }
 
-impl Sled {
-    /// A failure is for good: the next open makes the index anew.
-    fn guarded<T>(&self, f: impl FnOnce(&sled::Db) -> sled::Result<T>) -> Result<T> {
-        guarded(|| f(&self.db)).inspect_err(|error| {
-            // If not even this can be written, the next open meets the failure itself.
-            let _ = fs::write(self.folder.join(BROKEN), error.to_string());
-        })
-    }
-}
-
-/// sled panics on some damage; that is one more way of failing.
-fn guarded<T>(f: impl FnOnce() -> sled::Result<T>) -> Result<T> {
-    match catch_unwind(AssertUnwindSafe(f)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(JournalError::index(error)),
-        Err(panic) => Err(JournalError::index(panic_words(&*panic))),
-    }
-}
-
 impl Store {
     pub fn memory() -> Store {
         Store::Memory(RwLock::default())
@@ -109,18 +91,19 @@ impl Store {
         }
         fs::remove_file(&sums).map(|()| true).or_else(missing).map_err(problem)?;
         let config = sled::Config::new().path(&data).cache_capacity(CACHE).flush_every_ms(None);
-        let store = Store::Sled(Sled { db: guarded(|| config.open())?, folder: folder.to_owned() });
+        let sled = Sled { db: guarded(|| config.open())?, folder: folder.to_owned() };
         protect(&data).map_err(problem)?;
-        if let Some(batch) = redo::read(&redo).map_err(problem)? {
-            store.put(batch)?;
-            store.put([(UNDERWAY.to_vec(), None)])?;
-            store.flush()?;
-        } else if store.get(UNDERWAY)?.is_some() {
-            return Err(JournalError::index("a change of it was left half done"));
+        match redo::read(&redo).map_err(problem)? {
+            Some((batch, meta)) => sled.put_all(&batch, &meta)?,
+            None if sled.guarded(|db| db.contains_key(UNDERWAY))? => {
+                return Err(JournalError::index("a change of it was left half done"));
+            }
+            None => {}
         }
         fs::remove_file(&redo).map(|()| true).or_else(missing).map_err(problem)?;
-        let Some(bytes) = store.get(META)? else {
-            return if store.is_empty()? { Ok((store, None)) } else { Err(JournalError::index("it has no beginning")) };
+        let Some(bytes) = sled.guarded(|db| db.get(META))? else {
+            let empty = sled.guarded(|db| Ok(db.is_empty()))?;
+            return if empty { Ok((Store::Sled(sled), None)) } else { Err(JournalError::index("it has no beginning")) };
         };
         let meta: Meta = apply::decode(&bytes)?;
         if meta.version != INDEX_VERSION {
@@ -129,87 +112,58 @@ impl Store {
         if meta.journal != journal {
             return Err(JournalError::index("it belongs to another journal"));
         }
-        Ok((store, meta.reached))
-    }
-
-    fn is_empty(&self) -> Result<bool> {
-        Ok(self.range(&[], &[0xff], 1)?.is_empty())
+        Ok((Store::Sled(sled), meta.reached))
     }
 
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         match self {
-            Store::Sled(sled) => sled.guarded(|db| Ok(db.get(key)?.map(|value| value.to_vec()))),
+            Store::Sled(sled) => match sled.block_of(key)? {
+                Some((_, block)) => blocks::find(&block, key).ok_or_else(|| sled.fail("a block cannot be read")),
+                None => Ok(None),
+            },
             Store::Memory(map) => Ok(map.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()),
         }
     }
 
     /// The first `limit` entries with `from` <= key < `to`, in order. `from` must not be above `to`.
-    pub fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        let range = from.to_vec()..to.to_vec();
+    pub fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>> {
         match self {
-            Store::Sled(sled) => sled.guarded(|db| {
-                let owned = |(key, value): (sled::IVec, sled::IVec)| (key.to_vec(), value.to_vec());
-                db.range(range).take(limit).map(|pair| pair.map(owned)).collect()
-            }),
+            Store::Sled(sled) => sled.range(from, to, limit),
             Store::Memory(map) => {
                 let map = map.read().unwrap_or_else(PoisonError::into_inner);
-                Ok(map.range(range).take(limit).map(|(key, value)| (key.clone(), value.clone())).collect())
+                let range = map.range::<[u8], _>((Bound::Included(from), Bound::Excluded(to)));
+                Ok(range.take(limit).map(|(key, value)| (key.clone(), value.clone())).collect())
             }
         }
     }
 
     /// Puts a batch in, whole or not at all should the process be killed, and says how far the index has come with it.
     pub fn apply(&self, journal: Uuid, changes: &Changes, reached: Reached) -> Result<()> {
-        let meta = apply::encode(&Meta { version: INDEX_VERSION, journal, reached: Some(reached) })?;
-        let Store::Sled(sled) = self else {
-            return self.put(changes.iter().map(|(key, value)| (key.clone(), value.clone())));
-        };
-        let path = sled.folder.join(REDO);
-        let problem = |error: io::Error| JournalError::index(format_args!("{}: {error}", path.display()));
-        redo::write(&path, changes, (META, &meta)).map_err(problem)?;
-        self.put([(UNDERWAY.to_vec(), Some(Vec::new()))])?;
-        self.put(changes.iter().map(|(key, value)| (key.clone(), value.clone())))?;
-        self.put([(META.to_vec(), Some(meta)), (UNDERWAY.to_vec(), None)])?;
-        self.flush()?;
-        fs::remove_file(&path).map_err(problem)
-    }
-
-    fn put(&self, changes: impl IntoIterator<Item = (Vec<u8>, Option<Vec<u8>>)>) -> Result<()> {
-        match self {
-            Store::Sled(sled) => sled.guarded(|db| {
-                for (key, value) in changes {
-                    match value {
-                        Some(value) => db.insert(key, value)?,
-                        None => db.remove(key)?,
-                    };
-                }
-                Ok(())
-            }),
+        let sled = match self {
+            Store::Sled(sled) => sled,
             Store::Memory(map) => {
                 let mut map = map.write().unwrap_or_else(PoisonError::into_inner);
                 for (key, value) in changes {
                     match value {
-                        Some(value) => map.insert(key, value),
-                        None => map.remove(&key),
+                        Some(value) => map.insert(key.clone(), value.clone()),
+                        None => map.remove(key),
                     };
                 }
-                Ok(())
+                return Ok(());
             }
-        }
-    }
-
-    /// Hands everything to the system: it survives the end of the process.
-    fn flush(&self) -> Result<()> {
-        match self {
-            Store::Sled(sled) => sled.guarded(|db| db.flush().map(|_| ())),
-            Store::Memory(_) => Ok(()),
-        }
+        };
+        let meta = apply::encode(&Meta { version: INDEX_VERSION, journal, reached: Some(reached) })?;
+        let path = sled.folder.join(REDO);
+        redo::write(&path, changes, &meta).map_err(|error| sled.fail(format_args!("{}: {error}", path.display())))?;
+        sled.put_all(changes, &meta)?;
+        fs::remove_file(&path).map_err(|error| sled.fail(format_args!("{}: {error}", path.display())))
     }
 
     /// Closes the index and makes its files truly durable: it survives the end of the machine.
     pub fn close(self) -> Result<()> {
-        self.flush()?;
-        let Store::Sled(Sled { db, folder }) = self else { return Ok(()) };
+        let Store::Sled(sled) = self else { return Ok(()) };
+        sled.guarded(|db| db.flush().map(|_| ()))?;
+        let Sled { db, folder } = sled;
         guarded(move || {
             drop(db);
             Ok(())
@@ -217,6 +171,99 @@ impl Store {
         let problem = |error: io::Error| JournalError::index(format_args!("{}: {error}", folder.display()));
         let sums = sums::of(&folder.join(DATA)).and_then(|sums| sums::write(&sums, &folder.join(SUMS)));
         sums.and_then(|()| sync_tree(&folder)).map_err(problem)
+    }
+}
+
+impl Sled {
+    /// A failure is for good: the next open makes the index anew.
+    fn guarded<T>(&self, f: impl FnOnce(&sled::Db) -> sled::Result<T>) -> Result<T> {
+        guarded(|| f(&self.db)).inspect_err(|error| self.mark_broken(&error.to_string()))
+    }
+
+    fn fail(&self, why: impl std::fmt::Display) -> JournalError {
+        self.mark_broken(&why.to_string());
+        JournalError::index(why)
+    }
+
+    fn mark_broken(&self, why: &str) {
+        // If not even this can be written, the next open meets the failure itself.
+        let _ = fs::write(self.folder.join(BROKEN), why);
+    }
+
+    /// The block that has this key, if there is one, with its beginning.
+    fn block_of(&self, key: &[u8]) -> Result<Option<Pair>> {
+        let block = self.guarded(|db| db.range::<&[u8], _>(..=key).next_back().transpose())?;
+        let owned = block.map(|(begin, block)| (begin.to_vec(), block.to_vec()));
+        Ok(owned.filter(|(begin, _)| begin.first() == key.first()))
+    }
+
+    fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>> {
+        let begin = self.block_of(from)?.map_or_else(|| from.to_vec(), |(begin, _)| begin);
+        let mut found = Vec::new();
+        self.guarded(|db| {
+            for block in db.range(begin.as_slice()..to) {
+                let entries = blocks::decode(&block?.1);
+                let entries = entries.ok_or_else(|| sled::Error::Unsupported("a block cannot be read".to_owned()))?;
+                let inside = |(key, _): &Pair| key.as_slice() >= from && key.as_slice() < to;
+                found.extend(entries.into_iter().filter(inside));
+                if found.len() >= limit {
+                    break;
+                }
+            }
+            Ok(())
+        })?;
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    /// Puts a batch in, block by block, and hands it to the system.
+    fn put_all(&self, changes: &Changes, meta: &[u8]) -> Result<()> {
+        self.guarded(|db| db.insert(UNDERWAY, &[]).map(|_| ()))?;
+        let mut changes = changes.iter().map(|(key, value)| (key.as_slice(), value.as_deref())).peekable();
+        while let Some((key, value)) = changes.next() {
+            let (begin, block) = self.block_of(key)?.unwrap_or_else(|| (key.to_vec(), Vec::new()));
+            let next = (Bound::Excluded(begin.as_slice()), Bound::Unbounded);
+            let next = self.guarded(|db| db.range::<&[u8], _>(next).next().transpose())?.map(|(next, _)| next);
+            let mut together = vec![(key, value)];
+            let inside =
+                |other: &[u8]| other.first() == key.first() && next.as_ref().is_none_or(|next| other < next.as_ref());
+            while let Some(change) = changes.next_if(|(other, _)| inside(other)) {
+                together.push(change);
+            }
+            let old = blocks::decode(&block).ok_or_else(|| self.fail("a block cannot be read"))?;
+            self.put_block(&begin, &blocks::merge(old, &together))?;
+        }
+        self.guarded(|db| {
+            db.insert(META, meta)?;
+            db.remove(UNDERWAY)?;
+            db.flush().map(|_| ())
+        })
+    }
+
+    /// Writes the entries from a block's beginning to the next one's.
+    fn put_block(&self, begin: &[u8], entries: &[Pair]) -> Result<()> {
+        let Some((key, _)) = entries.first() else { return self.guarded(|db| db.remove(begin).map(|_| ())) };
+        // What comes later may lie between the beginning and the first entry there is now.
+        let begin = if key.as_slice() < begin { key } else { begin };
+        let blocks = blocks::split(entries);
+        if let [block] = blocks.as_slice() {
+            return self.guarded(|db| db.insert(begin, blocks::encode(*block)).map(|_| ()));
+        }
+        let mut batch = sled::Batch::default();
+        for (index, block) in blocks.into_iter().enumerate() {
+            let key = block.first().map_or(begin, |(key, _)| key.as_slice());
+            batch.insert(if index == 0 { begin } else { key }, blocks::encode(block));
+        }
+        self.guarded(|db| db.apply_batch(batch))
+    }
+}
+
+/// sled panics on some damage; that is one more way of failing.
+fn guarded<T>(f: impl FnOnce() -> sled::Result<T>) -> Result<T> {
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(JournalError::index(error)),
+        Err(panic) => Err(JournalError::index(panic_words(&*panic))),
     }
 }
 

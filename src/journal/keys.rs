@@ -4,8 +4,8 @@
 //! | key | value |
 //! |---|---|
 //! | `k` key | document |
-//! | `p` document | [`Document`](super::apply::Document): its progress and where its records are |
-//! | `s` state, document | – |
+//! | `p` document | where its records are, and its progress if anything happened to it |
+//! | `s` state, document | – ; those that are ready are only under `r` |
 //! | `r` account 0 fiscal id 0 document | – ; ready to be sent |
 //! | `w` document | – ; waits for its parent |
 //! | `t` due time, document | – |

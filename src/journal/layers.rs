@@ -12,7 +12,10 @@ use uuid::Uuid;
 use super::apply::{Changes, Entries, Pair};
 use super::error::{JournalError, Result};
 use super::index::{Reached, Store};
+use super::reader::Segments;
+use super::record::Position;
 use super::shared::lock;
+use super::view::Recorded;
 
 /// Bytes of `recent` beyond which it is put into the store, however few entries they are.
 const FLUSH_BYTES: usize = 16 * 1024 * 1024;
@@ -218,12 +221,23 @@ impl Layers {
     }
 }
 
-impl Entries for Layers {
+/// Layers with more changes over them, and the facts they tell of.
+pub(crate) struct Under<'a> {
+    pub layers: &'a Layers,
+    pub segments: &'a Segments,
+    /// Newest first.
+    pub over: &'a [&'a Changes],
+}
+
+impl Entries for Under<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.get_under(&[], key)
+        self.layers.get_under(self.over, key)
     }
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>> {
-        self.scan_under(&[], from, to, limit)
+        self.layers.scan_under(self.over, from, to, limit)
+    }
+    fn fact(&self, at: Position) -> Result<Recorded> {
+        Ok(self.segments.read(at)?.0)
     }
 }
 

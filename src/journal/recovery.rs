@@ -6,13 +6,13 @@ use std::thread::JoinHandle;
 
 use uuid::Uuid;
 
-use super::apply::{self, At, Changes, Entries, Pair};
+use super::apply::{self, At, Changes, Entries};
 use super::chain::Chain;
 use super::checkpoint::{self, Checkpoint, Found};
 use super::error::{JournalError, Result};
 use super::files::{File, Files, read_full, write_full};
 use super::index::{self, Reached, Store};
-use super::layers::Layers;
+use super::layers::{Layers, Under};
 use super::reader::{Segments, Step, Walk, recorded};
 use super::record::{self, Flaw, Position};
 use super::reserve::Reserve;
@@ -267,7 +267,7 @@ fn try_index(
     let mut replayed = 0;
     let apply = |group: Vec<Replayed>, reached| {
         replayed += group.len() as u64;
-        apply_group(&shared.layers, group, reached)
+        apply_group(&shared, group, reached)
     };
     match check_reached(&shared, found, reached).and_then(|()| walk(id, found, reached, apply)) {
         Ok(end) => Ok(Up { shared, flusher, end, replayed }),
@@ -378,25 +378,14 @@ pub(crate) fn walk(
     Ok(End { last, last_group, length, torn: 0 })
 }
 
-/// The layers under the changes of a group.
-pub(crate) struct Under<'a>(pub &'a Layers, pub &'a Changes);
-
-impl Entries for Under<'_> {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.0.get_under(&[self.1], key)
-    }
-    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>> {
-        self.0.scan_under(&[self.1], from, to, limit)
-    }
-}
-
-fn apply_group(layers: &Layers, group: Vec<Replayed>, reached: Reached) -> Result<()> {
+fn apply_group(shared: &Shared, group: Vec<Replayed>, reached: Reached) -> Result<()> {
     let mut changes = Changes::new();
     for replayed in group {
-        let mut applied = apply_one(&replayed, &Under(layers, &changes))?;
-        changes.append(&mut applied);
+        let under = Under { layers: &shared.layers, segments: &shared.segments, over: &[&changes] };
+        let applied = apply_one(&replayed, &under)?;
+        changes.extend(applied);
     }
-    layers.publish(changes, reached, false)
+    shared.layers.publish(changes, reached, false)
 }
 
 /// What a record read again changes; what cannot follow is damage.

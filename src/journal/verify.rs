@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::apply::{self, At, Changes, Entries};
+use super::apply::{self, At, Changes};
 use super::checkpoint::{self, Checkpoint};
 use super::error::{JournalError, Result};
 use super::files::Files;
 use super::index::{self, Reached, Store};
-use super::layers::Layers;
+use super::layers::{Layers, Under};
+use super::reader::Segments;
 use super::record::Position;
-use super::recovery::{INDEX, Replayed, Under, apply_one, distrust};
+use super::recovery::{INDEX, Replayed, apply_one, distrust};
 use super::salvage::{self, Ended, Met};
 use super::segment;
 use super::view::Recorded;
@@ -102,8 +103,16 @@ pub fn verify(dir: &Path, files: Arc<dyn Files>) -> Result<Report, JournalError>
     } else {
         Store::open(&scratch.0.join("records"), id, false)?.0
     };
-    let mut check =
-        Check { report, layers: Layers::new(id, store, FLUSH), changes: Changes::new(), known, index, failed: false };
+    let segments = Segments::new(files.clone(), dir, id, names.clone());
+    let mut check = Check {
+        report,
+        segments,
+        layers: Layers::new(id, store, FLUSH),
+        changes: Changes::new(),
+        known,
+        index,
+        failed: false,
+    };
     let ended = salvage::walk(&*files, dir, id, &names, &mut |met| check.meet(met))?;
     let report = check.finish(ended)?;
     scratch.remove()?;
@@ -205,6 +214,7 @@ fn open_index(
 
 struct Check {
     report: Report,
+    segments: Segments,
     layers: Layers,
     changes: Changes,
     known: Option<Checkpoint>,
@@ -214,6 +224,10 @@ struct Check {
 }
 
 impl Check {
+    fn under<'a>(&'a self, over: &'a [&'a Changes]) -> Under<'a> {
+        Under { layers: &self.layers, segments: &self.segments, over }
+    }
+
     fn damage(&mut self, at: Position, key: Option<Key>, what: impl Into<String>) {
         self.report.damage.push(Damage { segment: at.segment, offset: at.offset, key, what: what.into() });
     }
@@ -242,7 +256,7 @@ impl Check {
         match entry {
             Entry::Enqueued(taken) => Some(taken.key.clone()),
             Entry::Document { id, .. } => {
-                let document = apply::document(&Under(&self.layers, &self.changes), *id).ok().flatten();
+                let document = apply::document(&self.under(&[&self.changes]), *id).ok().flatten();
                 document.map(|document| document.progress.key)
             }
             _ => None,
@@ -252,8 +266,8 @@ impl Check {
     fn record(&mut self, replayed: Replayed) -> Result<()> {
         self.report.records += 1;
         self.report.documents += u64::from(matches!(replayed.entry, Entry::Enqueued(_)));
-        match apply_one(&replayed, &Under(&self.layers, &self.changes)) {
-            Ok(mut changes) => self.changes.append(&mut changes),
+        match apply_one(&replayed, &self.under(&[&self.changes])) {
+            Ok(changes) => self.changes.extend(changes),
             Err(JournalError::Damaged { what, .. }) => {
                 if !self.failed {
                     let key = self.key(&replayed.entry);
@@ -289,7 +303,8 @@ impl Check {
     fn compare(&mut self, store: &Store) -> Result<()> {
         let mut from = index::FIRST_ENTRY.to_vec();
         loop {
-            let (ours, theirs) = (self.layers.scan(&from, &[0xff], STEP)?, store.range(&from, &[0xff], STEP)?);
+            let (ours, theirs) =
+                (self.layers.scan_under(&[], &from, &[0xff], STEP)?, store.range(&from, &[0xff], STEP)?);
             let wrong = ours.iter().zip(&theirs).position(|(ours, theirs)| ours != theirs);
             let wrong = wrong.or((ours.len() != theirs.len()).then_some(ours.len().min(theirs.len())));
             if let Some(wrong) = wrong {

@@ -215,7 +215,17 @@ pub trait View: source::Source {
     fn in_state(&self, state: State, after: Option<DocId>, limit: usize) -> Result<Vec<DocId>> {
         let Some(first) = next_of(after) else { return Ok(Vec::new()) };
         let to = keys::state(state, DocId(u64::MAX));
-        ids(self.entries().scan(&keys::state(state, DocId(first)), &to, limit)?)
+        let mut found = ids(self.entries().scan(&keys::state(state, DocId(first)), &to, limit)?)?;
+        if state == State::Queued {
+            // Those that are ready are only among their group.
+            for group in self.groups()? {
+                found.extend(self.ready(&group, after, limit)?);
+            }
+            found.sort_unstable();
+            found.dedup();
+            found.truncate(limit);
+        }
+        Ok(found)
     }
 
     /// The documents that a person should look at, in order of intake: refused, failed, held, or with attention raised.
@@ -242,7 +252,10 @@ pub trait View: source::Source {
                 None => {
                     let Some(first) = next_of(after) else { break };
                     let entries = self.entries().scan(&keys::document(DocId(first)), b"q", STEP)?;
-                    let read = |(_, value): Pair| Ok(apply::decode::<apply::Document>(&value)?.progress);
+                    let read = |(key, value): Pair| {
+                        let id = keys::id_at_end(&key).ok_or_else(unreadable)?;
+                        Ok(apply::stored(self.entries(), id, &value)?.progress)
+                    };
                     entries.into_iter().map(read).collect::<Result<Vec<_>>>()?
                 }
             };

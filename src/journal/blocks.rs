@@ -1,0 +1,195 @@
+//! Index entries packed together: sled keeps 8 to 16 items a page, whatever their size, and writes a page anew every few
+//! changes, so that small items cost it a kilobyte each on disk and much memory. It is given blocks instead: a run of
+//! neighbouring entries under the key of the block's beginning, each key without what it shares with the one before.
+//! A block holds the entries from its beginning up to the next block's, all of one kind (first byte of the key).
+
+use super::apply::Pair;
+
+/// Bytes of a block to aim for. Entries that come in order of intake or time are changed together, and blocks of them may
+/// be large; those under names chosen elsewhere come in any order, and each change writes a block anew.
+pub(crate) fn target(kind: u8) -> usize {
+    match kind {
+        b'k' | b'm' | b'i' => 300,
+        _ => 1_500,
+    }
+}
+
+/// A block's bytes: for each entry how much of the key before it keeps, then the rest, then the value.
+pub(crate) fn encode<'a>(entries: impl IntoIterator<Item = &'a Pair>) -> Vec<u8> {
+    let (mut out, mut before): (Vec<u8>, &[u8]) = (Vec::new(), &[]);
+    for (key, value) in entries {
+        let shared = key.iter().zip(before).take_while(|(a, b)| a == b).count();
+        let rest = key.get(shared..).unwrap_or_default();
+        number(shared, &mut out);
+        number(rest.len(), &mut out);
+        out.extend_from_slice(rest);
+        number(value.len(), &mut out);
+        out.extend_from_slice(value);
+        before = key;
+    }
+    out
+}
+
+/// The entries of a block; `None` when these are not the bytes of one.
+pub(crate) fn decode(bytes: &[u8]) -> Option<Vec<Pair>> {
+    let mut entries = Vec::new();
+    read(bytes, |key, value| {
+        entries.push((key.to_vec(), value.to_vec()));
+        true
+    })?;
+    Some(entries)
+}
+
+/// The value of a key in a block; the outer `None` when these are not the bytes of one.
+pub(crate) fn find(bytes: &[u8], wanted: &[u8]) -> Option<Option<Vec<u8>>> {
+    let mut found = None;
+    read(bytes, |key, value| {
+        if key == wanted {
+            found = Some(value.to_vec());
+        }
+        key < wanted
+    })?;
+    Some(found)
+}
+
+/// Reads entries until `each` has enough.
+fn read(mut bytes: &[u8], mut each: impl FnMut(&[u8], &[u8]) -> bool) -> Option<()> {
+    let mut key = Vec::new();
+    while !bytes.is_empty() {
+        let shared = take_number(&mut bytes)?;
+        if shared > key.len() {
+            return None;
+        }
+        key.truncate(shared);
+        key.extend_from_slice(take(&mut bytes)?);
+        let value = take(&mut bytes)?;
+        if !each(&key, value) {
+            break;
+        }
+    }
+    Some(())
+}
+
+/// Cuts sorted entries into blocks of about the same size, near the target.
+pub(crate) fn split(entries: &[Pair]) -> Vec<&[Pair]> {
+    let kind = entries.first().and_then(|(key, _)| key.first()).copied().unwrap_or(0);
+    let (target, total) = (target(kind), encode(entries).len());
+    if total <= 2 * target {
+        return vec![entries];
+    }
+    let share = total.div_ceil(total.div_ceil(target));
+    let (mut blocks, mut begin, mut size) = (Vec::new(), 0, 0);
+    for (index, (key, value)) in entries.iter().enumerate() {
+        // Close enough: what the key shares with the one before.
+        let before = index.checked_sub(1).filter(|_| size > 0).and_then(|before| entries.get(before));
+        let shared = before.map_or(0, |(before, _)| key.iter().zip(before).take_while(|(a, b)| a == b).count());
+        size += key.len() - shared + value.len() + 3;
+        if size >= share {
+            blocks.extend(entries.get(begin..=index));
+            (begin, size) = (index + 1, 0);
+        }
+    }
+    blocks.extend(entries.get(begin..).filter(|rest| !rest.is_empty()));
+    blocks
+}
+
+/// Puts sorted changes into sorted entries.
+pub(crate) fn merge(old: Vec<Pair>, changes: &[(&[u8], Option<&[u8]>)]) -> Vec<Pair> {
+    let mut merged = Vec::with_capacity(old.len() + changes.len());
+    let mut changes = changes.iter().peekable();
+    for entry in old {
+        while let Some((key, value)) = changes.next_if(|(key, _)| *key < entry.0.as_slice()) {
+            merged.extend(value.map(|value| (key.to_vec(), value.to_vec())));
+        }
+        match changes.next_if(|(key, _)| *key == entry.0.as_slice()) {
+            Some((key, value)) => merged.extend(value.map(|value| (key.to_vec(), value.to_vec()))),
+            None => merged.push(entry),
+        }
+    }
+    for (key, value) in changes {
+        merged.extend(value.map(|value| (key.to_vec(), value.to_vec())));
+    }
+    merged
+}
+
+/// Seven bits a byte, lowest first.
+fn number(mut value: usize, out: &mut Vec<u8>) {
+    while value >= 0x80 {
+        out.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+fn take_number(bytes: &mut &[u8]) -> Option<usize> {
+    let mut value = 0usize;
+    for shift in [0, 7, 14, 21] {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        value |= usize::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+fn take<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = take_number(bytes)?;
+    let (part, rest) = bytes.split_at_checked(length)?;
+    *bytes = rest;
+    Some(part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn entries() -> impl Strategy<Value = BTreeMap<Vec<u8>, Vec<u8>>> {
+        let key = prop::collection::vec(0u8..3, 0..6).prop_map(|mut key| {
+            key.insert(0, b'k');
+            key
+        });
+        prop::collection::btree_map(key, prop::collection::vec(any::<u8>(), 0..300), 0..60)
+    }
+
+    proptest! {
+        #[test]
+        fn blocks_hold_what_was_put_in(old in entries(), new in entries(), gone in any::<[bool; 8]>()) {
+            let old_pairs: Vec<Pair> = old.clone().into_iter().collect();
+            prop_assert_eq!(decode(&encode(&old_pairs)), Some(old_pairs.clone()));
+            for (key, value) in &old {
+                prop_assert_eq!(find(&encode(&old_pairs), key), Some(Some(value.clone())));
+            }
+            prop_assert_eq!(find(&encode(&old_pairs), b"nothing"), Some(None));
+            let removed = |index: usize| gone[index % gone.len()];
+            let changes: Vec<_> = new
+                .iter()
+                .enumerate()
+                .map(|(index, (key, value))| (key.as_slice(), (!removed(index)).then_some(value.as_slice())))
+                .collect();
+            let mut expected = old;
+            for (key, value) in &changes {
+                match value {
+                    Some(value) => drop(expected.insert(key.to_vec(), value.to_vec())),
+                    None => drop(expected.remove(*key)),
+                }
+            }
+            let merged = merge(old_pairs, &changes);
+            prop_assert_eq!(&merged, &expected.into_iter().collect::<Vec<_>>());
+            let blocks = split(&merged);
+            prop_assert_eq!(&blocks.concat(), &merged);
+            for block in blocks {
+                prop_assert!(block.len() <= 1 || encode(block).len() <= 1_500, "{}", encode(block).len());
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+            let _ = decode(&bytes);
+            let _ = find(&bytes, b"k");
+        }
+    }
+}
