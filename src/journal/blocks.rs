@@ -2,21 +2,24 @@
 //! changes, so that small items cost it a kilobyte each on disk and much memory. It is given blocks instead: a run of
 //! neighbouring entries under the key of the block's beginning, each key without what it shares with the one before.
 //! A block holds the entries from its beginning up to the next block's, all of one kind (first byte of the key).
+//!
+//! That is right for what changes together: entries in order of intake, of time, of a till's own numbers. Where changes
+//! fall far apart (random keys) each would write a whole block anew, and sled's clean-up several times that: there a
+//! block is one entry.
 
 use super::apply::Pair;
 
-/// Bytes of a block to aim for. Entries that come in order of intake or time are changed together, and blocks of them may
-/// be large; those under names chosen elsewhere come in any order, and each change writes a block anew.
-pub(crate) fn target(kind: u8) -> usize {
-    match kind {
-        b'k' | b'm' | b'i' => 300,
-        _ => 1_500,
-    }
-}
+/// Bytes of a block to aim for where changes fall close together.
+const TARGET: usize = 1_500;
+/// And under names chosen by others, where changes usually come fewer at a time.
+const TARGET_OF_NAMES: usize = 300;
+/// Changes are close together if they are at least one in so many entries of a block.
+const CLOSE: usize = 8;
 
-/// A block's bytes: for each entry how much of the key before it keeps, then the rest, then the value.
-pub(crate) fn encode<'a>(entries: impl IntoIterator<Item = &'a Pair>) -> Vec<u8> {
-    let (mut out, mut before): (Vec<u8>, &[u8]) = (Vec::new(), &[]);
+/// A block's bytes: for each entry how much of the key before it keeps (the first: of the block's beginning), then the
+/// rest, then the value.
+pub(crate) fn encode(begin: &[u8], entries: &[Pair]) -> Vec<u8> {
+    let (mut out, mut before) = (Vec::new(), begin);
     for (key, value) in entries {
         let shared = key.iter().zip(before).take_while(|(a, b)| a == b).count();
         let rest = key.get(shared..).unwrap_or_default();
@@ -31,9 +34,9 @@ pub(crate) fn encode<'a>(entries: impl IntoIterator<Item = &'a Pair>) -> Vec<u8>
 }
 
 /// The entries of a block; `None` when these are not the bytes of one.
-pub(crate) fn decode(bytes: &[u8]) -> Option<Vec<Pair>> {
+pub(crate) fn decode(begin: &[u8], bytes: &[u8]) -> Option<Vec<Pair>> {
     let mut entries = Vec::new();
-    read(bytes, |key, value| {
+    read(begin, bytes, |key, value| {
         entries.push((key.to_vec(), value.to_vec()));
         true
     })?;
@@ -41,9 +44,9 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Vec<Pair>> {
 }
 
 /// The value of a key in a block; the outer `None` when these are not the bytes of one.
-pub(crate) fn find(bytes: &[u8], wanted: &[u8]) -> Option<Option<Vec<u8>>> {
+pub(crate) fn find(begin: &[u8], bytes: &[u8], wanted: &[u8]) -> Option<Option<Vec<u8>>> {
     let mut found = None;
-    read(bytes, |key, value| {
+    read(begin, bytes, |key, value| {
         if key == wanted {
             found = Some(value.to_vec());
         }
@@ -53,8 +56,8 @@ pub(crate) fn find(bytes: &[u8], wanted: &[u8]) -> Option<Option<Vec<u8>>> {
 }
 
 /// Reads entries until `each` has enough.
-fn read(mut bytes: &[u8], mut each: impl FnMut(&[u8], &[u8]) -> bool) -> Option<()> {
-    let mut key = Vec::new();
+fn read(begin: &[u8], mut bytes: &[u8], mut each: impl FnMut(&[u8], &[u8]) -> bool) -> Option<()> {
+    let mut key = begin.to_vec();
     while !bytes.is_empty() {
         let shared = take_number(&mut bytes)?;
         if shared > key.len() {
@@ -70,10 +73,14 @@ fn read(mut bytes: &[u8], mut each: impl FnMut(&[u8], &[u8]) -> bool) -> Option<
     Some(())
 }
 
-/// Cuts sorted entries into blocks of about the same size, near the target.
-pub(crate) fn split(entries: &[Pair]) -> Vec<&[Pair]> {
-    let kind = entries.first().and_then(|(key, _)| key.first()).copied().unwrap_or(0);
-    let (target, total) = (target(kind), encode(entries).len());
+/// Cuts sorted entries into blocks of about the same size; `changes` of them have just changed.
+pub(crate) fn split(entries: &[Pair], changes: usize) -> Vec<&[Pair]> {
+    let kind = entries.first().and_then(|(key, _)| key.first());
+    let of_names = matches!(kind, Some(b'k' | b'm' | b'i'));
+    if of_names && changes * CLOSE < entries.len() {
+        return entries.chunks(1).collect();
+    }
+    let (target, total) = (if of_names { TARGET_OF_NAMES } else { TARGET }, encode(&[], entries).len());
     if total <= 2 * target {
         return vec![entries];
     }
@@ -159,11 +166,11 @@ mod tests {
         #[test]
         fn blocks_hold_what_was_put_in(old in entries(), new in entries(), gone in any::<[bool; 8]>()) {
             let old_pairs: Vec<Pair> = old.clone().into_iter().collect();
-            prop_assert_eq!(decode(&encode(&old_pairs)), Some(old_pairs.clone()));
+            prop_assert_eq!(decode(b"k", &encode(b"k", &old_pairs)), Some(old_pairs.clone()));
             for (key, value) in &old {
-                prop_assert_eq!(find(&encode(&old_pairs), key), Some(Some(value.clone())));
+                prop_assert_eq!(find(b"k", &encode(b"k", &old_pairs), key), Some(Some(value.clone())));
             }
-            prop_assert_eq!(find(&encode(&old_pairs), b"nothing"), Some(None));
+            prop_assert_eq!(find(b"k", &encode(b"k", &old_pairs), b"nothing"), Some(None));
             let removed = |index: usize| gone[index % gone.len()];
             let changes: Vec<_> = new
                 .iter()
@@ -179,17 +186,17 @@ mod tests {
             }
             let merged = merge(old_pairs, &changes);
             prop_assert_eq!(&merged, &expected.into_iter().collect::<Vec<_>>());
-            let blocks = split(&merged);
+            let blocks = split(&merged, if gone[0] { merged.len() } else { 0 });
             prop_assert_eq!(&blocks.concat(), &merged);
             for block in blocks {
-                prop_assert!(block.len() <= 1 || encode(block).len() <= 1_500, "{}", encode(block).len());
+                prop_assert!(block.len() <= 1 || encode(b"k", block).len() <= 1_500);
             }
         }
 
         #[test]
         fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
-            let _ = decode(&bytes);
-            let _ = find(&bytes, b"k");
+            let _ = decode(b"kk", &bytes);
+            let _ = find(b"kk", &bytes, b"k");
         }
     }
 }

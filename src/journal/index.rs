@@ -118,7 +118,9 @@ impl Store {
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         match self {
             Store::Sled(sled) => match sled.block_of(key)? {
-                Some((_, block)) => blocks::find(&block, key).ok_or_else(|| sled.fail("a block cannot be read")),
+                Some((begin, block)) => {
+                    blocks::find(&begin, &block, key).ok_or_else(|| sled.fail("a block cannot be read"))
+                }
                 None => Ok(None),
             },
             Store::Memory(map) => Ok(map.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()),
@@ -202,7 +204,8 @@ impl Sled {
         let mut found = Vec::new();
         self.guarded(|db| {
             for block in db.range(begin.as_slice()..to) {
-                let entries = blocks::decode(&block?.1);
+                let (begin, block) = block?;
+                let entries = blocks::decode(&begin, &block);
                 let entries = entries.ok_or_else(|| sled::Error::Unsupported("a block cannot be read".to_owned()))?;
                 let inside = |(key, _): &Pair| key.as_slice() >= from && key.as_slice() < to;
                 found.extend(entries.into_iter().filter(inside));
@@ -230,8 +233,8 @@ impl Sled {
             while let Some(change) = changes.next_if(|(other, _)| inside(other)) {
                 together.push(change);
             }
-            let old = blocks::decode(&block).ok_or_else(|| self.fail("a block cannot be read"))?;
-            self.put_block(&begin, &blocks::merge(old, &together))?;
+            let old = blocks::decode(&begin, &block).ok_or_else(|| self.fail("a block cannot be read"))?;
+            self.put_block(&begin, &blocks::merge(old, &together), together.len())?;
         }
         self.guarded(|db| {
             db.insert(META, meta)?;
@@ -240,19 +243,19 @@ impl Sled {
         })
     }
 
-    /// Writes the entries from a block's beginning to the next one's.
-    fn put_block(&self, begin: &[u8], entries: &[Pair]) -> Result<()> {
+    /// Writes the entries from a block's beginning to the next one's, of which so many have changed.
+    fn put_block(&self, begin: &[u8], entries: &[Pair], changes: usize) -> Result<()> {
         let Some((key, _)) = entries.first() else { return self.guarded(|db| db.remove(begin).map(|_| ())) };
         // What comes later may lie between the beginning and the first entry there is now.
         let begin = if key.as_slice() < begin { key } else { begin };
-        let blocks = blocks::split(entries);
+        let blocks = blocks::split(entries, changes);
         if let [block] = blocks.as_slice() {
-            return self.guarded(|db| db.insert(begin, blocks::encode(*block)).map(|_| ()));
+            return self.guarded(|db| db.insert(begin, blocks::encode(begin, block)).map(|_| ()));
         }
         let mut batch = sled::Batch::default();
         for (index, block) in blocks.into_iter().enumerate() {
-            let key = block.first().map_or(begin, |(key, _)| key.as_slice());
-            batch.insert(if index == 0 { begin } else { key }, blocks::encode(block));
+            let first = block.first().filter(|_| index > 0).map_or(begin, |(key, _)| key.as_slice());
+            batch.insert(first, blocks::encode(first, block));
         }
         self.guarded(|db| db.apply_batch(batch))
     }

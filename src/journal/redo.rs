@@ -15,7 +15,7 @@ pub(crate) fn write(path: &Path, changes: &Changes, meta: &[u8]) -> io::Result<(
     let gone = changes.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| (key.clone(), Vec::new()));
     let gone: Vec<Pair> = gone.collect();
     let mut bytes = Vec::new();
-    for part in [&blocks::encode(&put), &blocks::encode(&gone), meta] {
+    for part in [&blocks::encode(&[], &put), &blocks::encode(&[], &gone), meta] {
         bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
         bytes.extend_from_slice(part);
     }
@@ -41,8 +41,8 @@ fn parse(bytes: &[u8]) -> Option<(Changes, Vec<u8>)> {
     if crc32fast::hash(rest) != u32::from_le_bytes(*crc) {
         return None;
     }
-    let put = blocks::decode(take(&mut rest)?)?;
-    let gone = blocks::decode(take(&mut rest)?)?;
+    let put = blocks::decode(&[], take(&mut rest)?)?;
+    let gone = blocks::decode(&[], take(&mut rest)?)?;
     let meta = take(&mut rest)?.to_vec();
     let mut changes: Changes = put.into_iter().map(|(key, value)| (key, Some(value))).collect();
     changes.extend(gone.into_iter().map(|(key, _)| (key, None)));
