@@ -354,3 +354,121 @@ fn sync_tree(folder: &Path) -> io::Result<()> {
     }
     if cfg!(unix) { fs::File::open(folder)?.sync_all() } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempfile::tempdir;
+
+    const JOURNAL: Uuid = Uuid::from_u128(7);
+
+    fn reached(seq: u64) -> Reached {
+        Reached { seq, group: seq, position: Position { segment: 1, offset: seq }, hash: [seq as u8; 32] }
+    }
+
+    fn batch(numbers: std::ops::Range<u32>, value: Option<&str>) -> Changes {
+        numbers.map(|n| (format!("p{n:05}").into_bytes(), value.map(|value| value.as_bytes().to_vec()))).collect()
+    }
+
+    fn sled(store: &Store) -> &Sled {
+        match store {
+            Store::Sled(sled) => sled,
+            Store::Memory(_) => panic!("not in memory"),
+        }
+    }
+
+    fn all(store: &Store) -> Vec<Pair> {
+        store.range(b"p", b"q", usize::MAX).unwrap()
+    }
+
+    /// A batch that was interrupted at some point: the redo file as given, and a part of it in sled.
+    fn interrupted(redo: impl Fn(&Path), underway: bool) -> (tempfile::TempDir, Changes) {
+        let dir = tempdir().unwrap();
+        let (store, fresh) = Store::open(dir.path(), JOURNAL, false).unwrap();
+        assert_eq!(fresh, None);
+        store.apply(JOURNAL, &batch(0..500, Some("one")), reached(1)).unwrap();
+        let mut second = batch(100..300, None);
+        second.extend(batch(200..900, Some("two")));
+        let meta = Meta { version: INDEX_VERSION, journal: JOURNAL, reached: Some(reached(2)) };
+        let path = dir.path().join(REDO);
+        redo::write(&path, &second, &apply::encode(&meta).unwrap()).unwrap();
+        redo(&path);
+        if underway {
+            let part: Changes = second.iter().take(250).map(|(key, value)| (key.clone(), value.clone())).collect();
+            sled(&store).put_all(&part, &apply::encode(&Meta { reached: Some(reached(1)), ..meta }).unwrap()).unwrap();
+            sled(&store).guarded(|db| db.insert(UNDERWAY, &[]).and_then(|_| db.flush())).unwrap();
+        }
+        (dir, second)
+    }
+
+    #[test]
+    fn an_interrupted_batch_is_done_again_or_was_never_begun() {
+        let (dir, second) = interrupted(|_| (), true);
+        let (store, at) = Store::open(dir.path(), JOURNAL, false).unwrap();
+        let mut expected: BTreeMap<_, _> = batch(0..500, Some("one"));
+        expected.extend(second);
+        let expected: Vec<Pair> = expected.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+        assert_eq!((all(&store), at), (expected, Some(reached(2))));
+        // Half a redo file: killed before sled was touched, …
+        let half = |path: &Path| fs::write(path, &fs::read(path).unwrap()[..1_000]).unwrap();
+        let (dir, _) = interrupted(half, false);
+        let (store, at) = Store::open(dir.path(), JOURNAL, false).unwrap();
+        assert_eq!((all(&store).len(), at), (500, Some(reached(1))));
+        // … or damaged after it was.
+        let (dir, _) = interrupted(half, true);
+        assert!(Store::open(dir.path(), JOURNAL, false).is_err());
+    }
+
+    #[test]
+    fn an_index_of_something_else_is_refused() {
+        let dir = tempdir().unwrap();
+        let (store, _) = Store::open(dir.path(), JOURNAL, false).unwrap();
+        let other = apply::encode(&Meta { version: INDEX_VERSION + 1, journal: JOURNAL, reached: None }).unwrap();
+        store.apply(JOURNAL, &batch(0..5, Some("one")), reached(1)).unwrap();
+        store.close().unwrap();
+        assert!(Store::open(dir.path(), Uuid::nil(), false).is_err());
+        let (store, at) = Store::open(dir.path(), JOURNAL, false).unwrap();
+        assert_eq!(at, Some(reached(1)));
+        sled(&store).put_all(&Changes::new(), &other).unwrap();
+        store.close().unwrap();
+        assert!(Store::open(dir.path(), JOURNAL, true).is_err());
+        // Checksums are good for one open.
+        assert!(Store::open(dir.path(), JOURNAL, true).is_err());
+    }
+
+    #[test]
+    fn entries_are_found_in_any_order_they_came() {
+        let dir = tempdir().unwrap();
+        let (store, _) = Store::open(dir.path(), JOURNAL, false).unwrap();
+        let mut expected = BTreeMap::new();
+        let mut state = 1_u32;
+        for round in 0..60 {
+            let changes: Changes = (0..40)
+                .map(|n| {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    let close = if round % 2 == 0 { state >> 20 } else { round * 40 + n };
+                    let kind = if state & 1 == 0 { 'k' } else { 'r' };
+                    let value = (state & 0x700 != 0).then(|| state.to_le_bytes().repeat((state >> 25) as usize % 20));
+                    (format!("{kind}{close:04}").into_bytes(), value)
+                })
+                .collect();
+            for (key, value) in &changes {
+                match value {
+                    Some(value) => drop(expected.insert(key.clone(), value.clone())),
+                    None => drop(expected.remove(key)),
+                }
+            }
+            store.apply(JOURNAL, &changes, reached(u64::from(round))).unwrap();
+        }
+        assert!(store.range(b"a", b"z", usize::MAX).unwrap().into_iter().eq(expected.clone()));
+        for (key, value) in &expected {
+            assert_eq!(store.get(key).unwrap().as_ref(), Some(value));
+            let mut beside = key.clone();
+            beside.push(b'!');
+            assert_eq!(store.get(&beside).unwrap(), None);
+            let next = store.range(&beside, b"z", 3).unwrap();
+            assert!(next.into_iter().eq(expected.range(beside..).take(3).map(|(a, b)| (a.clone(), b.clone()))));
+        }
+        assert_eq!(store.get(b"c").unwrap(), None);
+    }
+}
