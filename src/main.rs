@@ -1,1 +1,6 @@
-fn main() {}
+//! The command `staffetta`.
+#![forbid(unsafe_code)]
+
+fn main() -> std::process::ExitCode {
+    staffetta::cli::main()
+}

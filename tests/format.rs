@@ -76,7 +76,7 @@ fn facts() -> Vec<Vec<Entry>> {
         vec![doc(2, E::Sending { attempt: 2 })],
         vec![doc(2, E::Unknown { why: why(), status: None, due_at: Some(at(125)) })],
         vec![doc(2, E::LookedUp { counts: true, why: why(), due_at: None })],
-        vec![doc(2, E::NotThere { why: why() })],
+        vec![doc(2, E::NotThere { why: why(), due_at: None })],
         vec![doc(2, E::Sending { attempt: 3 })],
         vec![doc(2, E::Accepted { remote: remote("r-1"), how: How::Answer, due_at: Some(at(200)) })],
         vec![doc(2, E::Tracked { remote: Box::default(), why: why(), due_at: Some(at(300)) })],

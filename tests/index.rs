@@ -120,7 +120,7 @@ fn any_event(dice: &mut Dice) -> DocEvent {
         5 => not_sent(due),
         6 => unknown(due),
         7 => DocEvent::LookedUp { counts: dice.coin(), why: "nothing".into(), due_at: due },
-        8 => DocEvent::NotThere { why: "nothing twice".into() },
+        8 => DocEvent::NotThere { why: "nothing twice".into(), due_at: None },
         9 | 10 => accepted(&id, due),
         11 => DocEvent::Tracked { remote: with_items(&id), why: String::new(), due_at: due },
         12 => DocEvent::Registered { remote: with_items(&id), how: How::Tracking, due_at: due },
@@ -153,7 +153,7 @@ fn expected_place(doc: &Progress, docs: &BTreeMap<DocId, Progress>) -> (&'static
         State::Queued => {
             let waits = parent.is_some_and(|parent| match (parent.kind, parent.state, doc.kind) {
                 (Kind::Draft, State::Accepted, Kind::NoteNumber | Kind::Void) => false,
-                (_, State::Queued | State::Sending | State::InDoubt | State::Accepted, _) => true,
+                (_, State::Queued | State::Sending | State::InDoubt | State::Accepted | State::Held, _) => true,
                 (_, State::Registered, Kind::Return) => !parent.has_items,
                 _ => false,
             });

@@ -506,12 +506,10 @@ fn survive(content: &mut Vec<u8>, op: &Op, how: Cut, dice: &mut Dice) {
     match (how, op) {
         (Cut::Nothing, _) => {}
         (Cut::NoSizesNoNames, _) => apply_content(content, op),
-        (Cut::Subset, _) | (Cut::Sectors | Cut::SizesOnly, Op::SetLen { .. }) => {
-            let lucky = dice.coin();
-            if lucky {
-                apply_content(content, op);
-            }
+        (Cut::Subset, _) | (Cut::Sectors | Cut::SizesOnly, Op::SetLen { .. }) if dice.coin() => {
+            apply_content(content, op)
         }
+        (Cut::Subset, _) | (Cut::Sectors | Cut::SizesOnly, Op::SetLen { .. }) => {}
         (_, Op::Write { offset, bytes, .. }) => {
             if how == Cut::SizesOnly {
                 let end = *offset as usize + bytes.len();

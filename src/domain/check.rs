@@ -1,14 +1,30 @@
 //! The checks at intake: every rule a document must keep, all violations at once, with the providers' own words and
 //! paths (PROVIDERS.md 3).
+//!
+//! A rule that a provider's document states uses its words; one that we add so that nothing leaves which would come back
+//! refused has a code of ours, `X:…`, listed with its meaning in [`codes`]. Where no source settles a rule, a document is
+//! let through with a [warning](warnings).
+
+pub mod codes;
+mod draft;
+mod receipt;
+mod report;
+mod returns;
+mod small;
+mod warnings;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use receipt::receipt;
+pub use returns::{return_of, returns};
+pub use warnings::{warnings, warnings_at};
+
 use super::account::ProviderKind;
-use super::document::{Body, Receipt};
+use super::document::Body;
 use super::id::FiscalId;
-use super::input::{BodyInput, ReceiptInput};
+use super::input::BodyInput;
 use super::money::Decimal;
 
 /// A rule that a document breaks.
@@ -19,6 +35,13 @@ pub struct Violation {
     pub property_path: String,
     /// The provider's own message, or a code of ours that begins with `X:`.
     pub message: String,
+}
+
+impl Violation {
+    /// A rule broken at a member.
+    pub fn new(property_path: impl Into<String>, message: impl Into<String>) -> Violation {
+        Violation { property_path: property_path.into(), message: message.into() }
+    }
 }
 
 impl fmt::Display for Violation {
@@ -35,11 +58,9 @@ impl fmt::Display for Violation {
 pub struct Violations(pub Vec<Violation>);
 
 impl fmt::Display for Violations {
+    /// As the providers write their `detail`, see [`detail`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, violation) in self.0.iter().enumerate() {
-            write!(f, "{}{violation}", if index == 0 { "" } else { "\n" })?;
-        }
-        Ok(())
+        f.write_str(&detail(&self.0))
     }
 }
 impl std::error::Error for Violations {}
@@ -74,27 +95,37 @@ pub struct ParentLine {
     pub complimentary: bool,
 }
 
-/// The receipt, or every rule it breaks.
-pub fn receipt(input: &ReceiptInput, context: &Context<'_>) -> Result<Receipt, Vec<Violation>> {
-    let _ = (input, context);
-    todo!("check helper")
+/// All violations as the providers write them in `detail`: `path: message`, or only the message where there is no path,
+/// one a line.
+pub fn detail(violations: &[Violation]) -> String {
+    violations.iter().map(Violation::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// The same for a person: codes of ours in words.
+pub fn explain(violations: &[Violation]) -> String {
+    let in_words = violations.iter().map(|violation| {
+        let message = codes::words(&violation.message).unwrap_or(&violation.message).to_owned();
+        Violation { property_path: violation.property_path.clone(), message }.to_string()
+    });
+    in_words.collect::<Vec<_>>().join("; ")
 }
 
 /// The document of any kind, or every rule it breaks. What needs the parent is left to [`returns`].
 pub fn body(input: &BodyInput, context: &Context<'_>) -> Result<Body, Vec<Violation>> {
-    let _ = (input, context);
-    todo!("check helper")
-}
-
-/// The rules of a return that need its parent's lines: known lines or ids, quantities within what is left.
-/// Returns, for each item, the index of the parent's line.
-pub fn returns(items: &[super::document::ReturnItem], parent: &[ParentLine]) -> Result<Vec<usize>, Vec<Violation>> {
-    let _ = (items, parent);
-    todo!("check helper")
-}
-
-/// Things worth a person's look that do not stop a document (fiscal id's check digit, all lines complimentary, …).
-pub fn warnings(body: &Body) -> Vec<String> {
-    let _ = body;
-    todo!("check helper")
+    let kind = input.kind();
+    let checked = match input {
+        BodyInput::Receipt(input) => receipt::receipt(input, context).map(Body::Receipt),
+        BodyInput::Return(input) => returns::return_alone(input).map(Body::Return),
+        BodyInput::Void(input) => small::void(input, context).map(Body::Void),
+        BodyInput::Draft(input) => draft::draft(input, context).map(Body::Draft),
+        BodyInput::NoteNumber(input) => small::note_number(input).map(Body::NoteNumber),
+    };
+    match context.provider {
+        Some(provider) if !provider.takes(kind) => {
+            let mut violations = vec![Violation::new("kind", codes::KIND_OF_PROVIDER)];
+            violations.extend(checked.err().unwrap_or_default());
+            Err(violations)
+        }
+        _ => checked,
+    }
 }

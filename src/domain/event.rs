@@ -168,6 +168,9 @@ pub enum DocEvent {
     NotThere {
         /// What was seen.
         why: String,
+        /// Not before this moment.
+        #[serde(with = "chrono::serde::ts_microseconds_option")]
+        due_at: Option<DateTime<Utc>>,
     },
     /// The provider has it.
     Accepted {

@@ -1,13 +1,20 @@
 //! Documents as they come in: the JSON form, with its numbers still text. Unknown members are refused by name at every
-//! level, a member given twice too. Nothing is judged here; [`super::check`] does that.
+//! level, a member given twice too, and so is an array where an object belongs. Nothing is judged here;
+//! [`super::check`] does that, and a member that is missing is its business as well: what is not given is empty.
+
+use std::fmt;
+use std::marker::PhantomData;
 
 use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
 use super::document::{Item, Kind, Note};
-use super::money::Numeral;
+use super::money::{Numeral, shape};
 
 /// A body of any kind, unchecked.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly every document is a sale, and none is kept in this form")]
 pub enum BodyInput {
     /// A sale.
     Receipt(ReceiptInput),
@@ -39,7 +46,9 @@ impl BodyInput {
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the same fields as the checked document")]
 pub struct ReceiptInput {
+    #[serde(default)]
     pub fiscal_id: String,
+    #[serde(default, deserialize_with = "objects")]
     pub items: Vec<ItemInput>,
     pub cash_payment_amount: Option<Numeral>,
     pub electronic_payment_amount: Option<Numeral>,
@@ -60,10 +69,13 @@ pub struct ReceiptInput {
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the same fields as the checked document")]
 pub struct ItemInput {
+    #[serde(default)]
     pub quantity: Numeral,
+    #[serde(default)]
     pub description: String,
-    #[serde(alias = "gross_price")]
+    #[serde(default, alias = "gross_price")]
     pub unit_price: Numeral,
+    #[serde(default, deserialize_with = "code")]
     pub vat_rate_code: String,
     #[serde(default, alias = "gross_discount")]
     pub discount: Option<Numeral>,
@@ -92,6 +104,7 @@ impl From<&Item> for ItemInput {
 #[serde(deny_unknown_fields)]
 pub struct ReturnInput {
     /// What is given back.
+    #[serde(default, deserialize_with = "objects")]
     pub items: Vec<ReturnItemInput>,
 }
 
@@ -100,10 +113,11 @@ pub struct ReturnInput {
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the same fields as the checked document")]
 pub struct ReturnItemInput {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole")]
     pub line: Option<u32>,
     #[serde(default)]
     pub id: Option<String>,
+    #[serde(default)]
     pub quantity: Numeral,
 }
 
@@ -121,11 +135,11 @@ pub struct VoidInput {
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the same fields as the checked document")]
 pub struct DraftInput {
-    #[serde(alias = "MerchantInvoiceId")]
+    #[serde(default, alias = "MerchantInvoiceId")]
     pub merchant_invoice_id: String,
     #[serde(default, alias = "CreatedOn")]
     pub created_on: Option<String>,
-    #[serde(alias = "Items")]
+    #[serde(default, alias = "Items", deserialize_with = "objects")]
     pub items: Vec<DraftItemInput>,
     #[serde(default, alias = "Discount")]
     pub discount: Option<Numeral>,
@@ -138,13 +152,13 @@ pub struct DraftInput {
 pub struct DraftItemInput {
     #[serde(default, alias = "ItemCode")]
     pub item_code: Option<String>,
-    #[serde(alias = "Description")]
+    #[serde(default, alias = "Description")]
     pub description: String,
-    #[serde(alias = "Quantity")]
+    #[serde(default, alias = "Quantity")]
     pub quantity: Numeral,
-    #[serde(alias = "UnitPriceWithVat")]
+    #[serde(default, alias = "UnitPriceWithVat")]
     pub unit_price_with_vat: Numeral,
-    #[serde(alias = "VatRate")]
+    #[serde(default, alias = "VatRate")]
     pub vat_rate: Numeral,
 }
 
@@ -155,5 +169,50 @@ pub struct NoteNumberInput {
     /// Which note.
     pub note: Note,
     /// Its number.
+    #[serde(default)]
     pub number: String,
+}
+
+/// A `T` read from a JSON object and from nothing else. Serde's derive would also take an array and give its elements to
+/// the fields in order: a document must say which is which.
+pub(crate) struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Object<T>, D::Error> {
+        struct Members<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = Object<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(de::value::MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+        deserializer.deserialize_map(Members(PhantomData))
+    }
+}
+
+/// A list of objects, see [`Object`].
+fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    let items = Vec::<Object<T>>::deserialize(deserializer)?;
+    Ok(items.into_iter().map(|Object(item)| item).collect())
+}
+
+/// A code is a text; a number in its place becomes a text that is no code (`22` is not `"22"`, PROVIDERS.md 1.4), so that
+/// it is reported together with everything else that is wrong.
+fn code<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let raw: Box<str> = Box::<RawValue>::deserialize(deserializer)?.into();
+    match raw.as_bytes().first() {
+        Some(b'"') => serde_json::from_str(&raw).map_err(de::Error::custom),
+        Some(b'-' | b'0'..=b'9') => Ok(format!("the number {raw}")),
+        _ => Err(de::Error::invalid_type(shape(&raw), &"a string")),
+    }
+}
+
+/// A whole number, as a JSON number or a string.
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let Some(numeral) = Option::<Numeral>::deserialize(deserializer)? else { return Ok(None) };
+    let number = numeral.parse().ok().and_then(|number| number.at(0)).and_then(|number| u32::try_from(number).ok());
+    number.map(Some).ok_or_else(|| de::Error::custom("invalid value: expected a whole number from 0"))
 }

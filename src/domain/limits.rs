@@ -36,6 +36,15 @@ pub const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
 pub const MAX_QUEUED: u64 = 10_000_000;
 /// Bytes of a provider's answer that are read. A page of 100 receipts with hundreds of lines each fits.
 pub const MAX_ANSWER: usize = 16 * 1024 * 1024;
+/// The longest `Retry-After` that is believed, in seconds: a document must not sleep a day for a header.
+pub const MAX_RETRY_AFTER_S: u64 = 3_600;
+/// Pages of one list that a look-up reads: 20,000 receipts. More is no answer, and a person looks.
+pub const MAX_LIST_PAGES: usize = 200;
+/// Documents that one look-up fetches one by one to compare their lines; in the few minutes of its window a shop does
+/// not sell the same for the same money more often.
+pub const MAX_CANDIDATES: usize = 50;
+/// Days that one look-up lists. The window is minutes, unless the process stood still for long.
+pub const MAX_LOOK_UP_DAYS: usize = 40;
 /// Bytes of disk kept aside so that answers to documents already on the wire can be journaled when the disk is full.
 pub const RESERVE_BYTES: u64 = 1024 * 1024;
 /// Transactions that wait for one commit group; beyond it producers wait their turn.

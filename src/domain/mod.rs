@@ -16,4 +16,5 @@ pub mod outcome;
 pub mod retry;
 pub mod state;
 pub mod totals;
+pub mod trust;
 pub mod vat;

@@ -250,6 +250,14 @@ pub enum LookUpOutcome {
 pub enum TrackOutcome {
     /// No verdict yet; what is known so far.
     Pending(Box<Remote>),
+    /// No verdict yet, and the provider says why: the authority refuses the credentials. The document is the provider's
+    /// to deliver; new ones of the VAT number must wait (PROVIDERS.md 5).
+    PendingHeld {
+        /// What is known so far.
+        remote: Box<Remote>,
+        /// Whom it concerns, and the provider's words.
+        hold: HoldAnswer,
+    },
     /// The authority has it. Item ids are there if the kind has them.
     Registered(Box<Remote>),
     /// It failed at the authority.

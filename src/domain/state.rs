@@ -91,6 +91,9 @@ impl std::str::FromStr for State {
     }
 }
 
+/// Attentions that inform and need nobody.
+pub const INFORMS_ONLY: [&str; 1] = ["fiscal_day_moved"];
+
 /// An event that cannot happen in this state. In the journal it is damage; from a caller it is a refusal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a document that is {state} cannot be {event}")]
@@ -265,10 +268,10 @@ impl Progress {
                 next.asked += 1;
                 S::InDoubt
             }
-            (S::InDoubt, E::NotThere { why }) => {
+            (S::InDoubt, E::NotThere { why, due_at }) => {
                 next.resolve_attempt();
                 next.reason.clone_from(why);
-                next.due_at = None;
+                next.due_at = *due_at;
                 S::Queued
             }
             (S::Sending | S::InDoubt, E::Accepted { remote, due_at, .. }) => {

@@ -1,13 +1,27 @@
-//! Totals (PROVIDERS.md 2): exact, each published field rounded once.
+//! Totals (PROVIDERS.md 2): computed exactly, each published field rounded once, half away from zero. They are journaled
+//! with the document as the text of [`Totals::to_json`] and never computed again by newer rules.
 
-use serde::{Deserialize, Serialize};
+mod compare;
+mod draft;
+mod exact;
+mod returned;
+mod sale;
 
-use super::check::ParentLine;
-use super::document::{Draft, Receipt, ReturnItem};
-use super::money::Decimal;
+use serde::{Serialize, Serializer};
 
-/// The totals of a document, with the field names of `tests/vectors/`. Untagged in JSON.
-#[derive(Debug, Clone, PartialEq)]
+pub use compare::differences;
+pub use draft::{DraftTotals, draft, draft_of_input};
+pub use returned::{ReturnLine, ReturnTotals, returned};
+pub use sale::{SaleLine, SaleTotals, due, parent_lines, sale, sale_of_input};
+
+pub(crate) use draft::gross as draft_gross;
+pub(crate) use sale::{Line, due_of_lines};
+
+use super::document::{Body, Kind};
+use super::money;
+
+/// The totals of a document, with the field names of `tests/vectors/`; amounts are decimal text. In JSON just the fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Totals {
     /// Of a sale; of a void, which mirrors its parent.
     Sale(SaleTotals),
@@ -17,57 +31,96 @@ pub enum Totals {
     Draft(DraftTotals),
 }
 
-/// placeholder: the helper completes the fields
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SaleTotals {
-    /// Lines.
-    pub items: Vec<SaleLine>,
-    /// Rounded to cents.
-    pub total_amount: String,
-}
-/// placeholder
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SaleLine {}
-/// placeholder
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ReturnTotals {}
-/// placeholder
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DraftTotals {}
+impl Totals {
+    /// The totals of a sale or a draft, which need nothing but the document. `None` for the other kinds.
+    pub fn of(body: &Body) -> Option<Totals> {
+        match body {
+            Body::Receipt(receipt) => sale(receipt).map(Totals::Sale),
+            Body::Draft(document) => draft(document).map(Totals::Draft),
+            Body::Return(_) | Body::Void(_) | Body::NoteNumber(_) => None,
+        }
+    }
 
-/// The totals of a sale; `None` only past the limits that the checks keep.
-pub fn sale(receipt: &Receipt) -> Option<SaleTotals> {
-    let _ = receipt;
-    todo!("totals helper")
-}
+    /// Compact JSON, as journaled and shown.
+    ///
+    /// # Errors
+    /// None in practice: texts always serialise.
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        serde_json::to_string(self)
+    }
 
-/// The totals of a return: `lines[i]` is the parent's line of `items[i]`.
-pub fn returned(items: &[ReturnItem], lines: &[&ParentLine]) -> Option<ReturnTotals> {
-    let _ = (items, lines);
-    todo!("totals helper")
-}
-
-/// The totals of a tax-free invoice.
-pub fn draft(draft: &Draft) -> Option<DraftTotals> {
-    let _ = draft;
-    todo!("totals helper")
-}
-
-/// What must be paid of a sale, in cents exact: Σ of the non-complimentary lines, rounded once.
-pub fn due(receipt: &Receipt) -> Option<Decimal> {
-    let _ = receipt;
-    todo!("totals helper")
+    /// Reads back what [`to_json`](Totals::to_json) wrote for a document of this kind.
+    ///
+    /// # Errors
+    /// When the text is not that.
+    pub fn from_json(kind: Kind, json: &str) -> serde_json::Result<Totals> {
+        match kind {
+            Kind::Receipt => serde_json::from_str(json).map(Totals::Sale),
+            Kind::Return => serde_json::from_str(json).map(Totals::Return),
+            Kind::Draft => serde_json::from_str(json).map(Totals::Draft),
+            // A void mirrors a sale; the cancelling of a tax-free invoice mirrors that.
+            Kind::Void | Kind::NoteNumber => serde_json::from_str(json)
+                .map(Totals::Sale)
+                .or_else(|sale| serde_json::from_str(json).map(Totals::Draft).map_err(|_| sale)),
+        }
+    }
 }
 
-/// The lines of a sale as a return needs them, with nothing returned yet and no ids. From the journaled body and totals.
-pub fn parent_lines(receipt: &Receipt, totals: &SaleTotals) -> Vec<ParentLine> {
-    let _ = (receipt, totals);
-    todo!("totals helper")
+impl Serialize for Totals {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Totals::Sale(totals) => totals.serialize(serializer),
+            Totals::Return(totals) => totals.serialize(serializer),
+            Totals::Draft(totals) => totals.serialize(serializer),
+        }
+    }
 }
 
-/// Compares what the provider computed with ours: 2e-8 on 8-decimal fields, exact on cents (PROVIDERS.md 2.6). Returns
-/// a sentence for each difference; fields that only one side has, and zero or empty ones of the provider, are no difference.
-pub fn differences(ours: &Totals, theirs: &[(String, String)]) -> Vec<String> {
-    let _ = (ours, theirs);
-    todo!("totals helper")
+/// The totals of a void: the parent's, with no payments; the discount stays (PROVIDERS.md 2.4, measured).
+pub fn void(parent: &Totals) -> Totals {
+    match parent {
+        Totals::Sale(sale) => Totals::Sale(SaleTotals {
+            paid_amount: money::text(0, 2),
+            total_uncollected_amount: money::text(0, 2),
+            ..sale.clone()
+        }),
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_compact_and_comes_back() {
+        let line = SaleLine { gross_price: "1.00000000".into(), ..SaleLine::default() };
+        let sale = SaleTotals {
+            items: vec![line],
+            total_amount: "1.00".into(),
+            discount: "0.10".into(),
+            paid_amount: "0.50".into(),
+            total_uncollected_amount: "0.40".into(),
+            ..SaleTotals::default()
+        };
+        let sale = Totals::Sale(sale);
+        let draft = Totals::Draft(DraftTotals { net_total: None, ..DraftTotals::default() });
+        for (kind, totals) in [
+            (Kind::Receipt, sale.clone()),
+            (Kind::Void, void(&sale)),
+            (Kind::Return, Totals::Return(ReturnTotals::default())),
+            (Kind::Draft, draft.clone()),
+            (Kind::Void, void(&draft)),
+        ] {
+            let json = totals.to_json().unwrap();
+            assert!(!json.contains(' ') && !json.contains('\n'));
+            assert_eq!(Totals::from_json(kind, &json).unwrap(), totals);
+        }
+        assert!(Totals::from_json(Kind::Receipt, "{}").is_err());
+        assert!(Totals::from_json(Kind::Void, "{}").is_err());
+        assert!(draft.to_json().unwrap().contains(r#""net_total":null"#));
+        let Totals::Sale(voided) = void(&sale) else { panic!("a void of a sale has a sale's totals") };
+        assert_eq!((voided.paid_amount.as_str(), voided.total_uncollected_amount.as_str()), ("0.00", "0.00"));
+        assert_eq!((voided.discount.as_str(), voided.total_amount.as_str()), ("0.10", "1.00"));
+    }
 }

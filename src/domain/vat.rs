@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::money::Decimal;
+
 /// A VAT rate code: one of the 22 that the authority's form knows. Codes are strings, not numbers; there is no "0".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -81,6 +83,9 @@ const TABLE: [(VatRate, &str, u32); 22] = [
 ];
 
 impl VatRate {
+    /// How many codes there are; each one's `as usize` is below it.
+    pub(crate) const COUNT: usize = TABLE.len();
+
     /// All codes.
     pub fn all() -> impl Iterator<Item = VatRate> {
         TABLE.iter().map(|(rate, _, _)| *rate)
@@ -94,6 +99,19 @@ impl VatRate {
     /// The rate in hundredths of a percent: 2200 for 22 %, 0 for the N codes.
     pub fn basis_points(self) -> u32 {
         TABLE[self as usize].2
+    }
+}
+
+impl VatRate {
+    /// The rate of a tax-free invoice's line, given as a number: 4, 5, 10 or 22 (PROVIDERS.md 3).
+    pub fn of_tax_free(percent: Decimal) -> Option<VatRate> {
+        match percent.at(0)? {
+            4 => Some(VatRate::Four),
+            5 => Some(VatRate::Five),
+            10 => Some(VatRate::Ten),
+            22 => Some(VatRate::TwentyTwo),
+            _ => None,
+        }
     }
 }
 

@@ -18,7 +18,8 @@ use crate::domain::id::{AccountName, DocId};
 use crate::domain::state::{Progress, State};
 
 /// Version of keys, values and blocks of the index. Another one is rebuilt, so this form may change freely.
-pub(crate) const INDEX_VERSION: u32 = 1;
+/// 1 had an entry of sled's for each entry; 2 has blocks of them.
+pub(crate) const INDEX_VERSION: u32 = 2;
 
 /// What is to become of index entries: a value, or gone.
 pub(crate) type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
@@ -176,6 +177,9 @@ impl Work<'_> {
         self.put(key, encode(&id.0)?);
         if let Some(ParentRef::Local(parent)) = progress.parent {
             self.mark(keys::child(parent, id));
+        }
+        if let Some(ParentRef::Remote(parent)) = &progress.parent {
+            self.mark(keys::remote_child(parent, id));
         }
         if let Some(name) = &taken.invoice_name {
             self.mark(keys::invoice(name, id));

@@ -84,6 +84,14 @@ pub enum JournalError {
     /// The event cannot happen to the document now.
     #[error(transparent)]
     Illegal(#[from] IllegalTransition),
+    /// A record is sound, but what it holds cannot be understood.
+    #[error("document {id} cannot be read: {why}")]
+    Unreadable {
+        /// Which document.
+        id: DocId,
+        /// What of it.
+        why: String,
+    },
     /// More than a record may hold ([`MAX_RECORD`](crate::domain::limits::MAX_RECORD)).
     #[error("too large for a record of the journal")]
     TooLarge,
@@ -96,6 +104,15 @@ impl JournalError {
 
     pub(crate) fn damaged(segment: u64, offset: u64, what: impl Into<String>) -> JournalError {
         JournalError::Damaged { segment, offset, what: what.into() }
+    }
+
+    pub(crate) fn unreadable(id: DocId, why: impl Into<String>) -> JournalError {
+        JournalError::Unreadable { id, why: why.into() }
+    }
+
+    /// Whether the journal records nothing more until it is opened again.
+    pub fn is_fatal(&self) -> bool {
+        matches!(self, JournalError::Poisoned { .. } | JournalError::Closed)
     }
 
     pub(crate) fn index(why: impl std::fmt::Display) -> JournalError {

@@ -436,6 +436,45 @@ mod tests {
         assert!(Store::open(dir.path(), JOURNAL, true).is_err());
     }
 
+    #[derive(Clone, Default)]
+    struct Log(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What an earlier program left in good order costs a rebuild and one line in the log.
+    #[test]
+    fn an_index_of_an_older_form_is_made_anew_with_one_line_in_the_log() {
+        let dir = tempdir().unwrap();
+        let open = || crate::journal::Journal::open(dir.path(), crate::journal::Options::default()).unwrap();
+        open().0.close().unwrap();
+        let (data, sums) = (dir.path().join("index").join(DATA), dir.path().join("index").join(SUMS));
+        let db = sled::open(&data).unwrap();
+        let meta: Meta = apply::decode(&db.get(META).unwrap().unwrap()).unwrap();
+        db.insert(META, apply::encode(&Meta { version: 1, ..meta }).unwrap()).unwrap();
+        db.insert(b"p\0\0\0\0\0\0\0\x01", b"an entry by itself").unwrap();
+        drop(db);
+        sums::write(&sums::of(&data).unwrap(), &sums).unwrap();
+
+        let log = Log::default();
+        let pen = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || pen.clone()).finish();
+        let (journal, recovery) = tracing::subscriber::with_default(subscriber, open);
+        assert_eq!((recovery.clean, recovery.rebuilt.as_deref()), (true, Some("it is of version 1")));
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(log.lines().count(), 1, "{log}");
+        assert!(log.contains("WARN") && log.contains("rebuilt") && log.contains("it is of version 1"), "{log}");
+        journal.close().unwrap();
+        assert_eq!(open().1.rebuilt, None);
+    }
+
     #[test]
     fn entries_are_found_in_any_order_they_came() {
         let dir = tempdir().unwrap();

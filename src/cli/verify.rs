@@ -1,0 +1,96 @@
+//! `staffetta verify`: the whole journal, read and checked.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::config::Config;
+use super::output::{Output, plain, tell};
+use super::people::count;
+use super::trouble::Trouble;
+use super::{Exit, trouble_of};
+use crate::journal::{self, RealFiles};
+
+/// What was found, as printed.
+#[derive(Serialize)]
+struct Found {
+    sound: bool,
+    records: u64,
+    documents: u64,
+    /// Bytes of a torn tail: never acknowledged, cut at the next start, no damage.
+    torn: u64,
+    /// Why the index was not compared, if it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index_left_out: Option<String>,
+    damage: Vec<Damaged>,
+}
+
+/// A place that is not as it was written.
+#[derive(Serialize)]
+struct Damaged {
+    segment: u64,
+    offset: u64,
+    key: Option<String>,
+    what: String,
+}
+
+/// Reads everything, changes nothing.
+///
+/// # Errors
+/// [`Trouble`] when the journal is in use, not there or cannot be read.
+pub fn run(config: &Config, out: &mut Output) -> Result<Exit, Trouble> {
+    let folder = &config.journal;
+    if !folder.is_dir() {
+        let message =
+            format!("there is no journal at {}: nothing was ever taken with this configuration", folder.display());
+        return Err(Trouble::new("journal_missing", message));
+    }
+    let report = journal::verify(folder, Arc::new(RealFiles)).map_err(|error| trouble_of(error.into()))?;
+    let damage = report.damage.into_iter().map(|damage| Damaged {
+        segment: damage.segment,
+        offset: damage.offset,
+        key: damage.key.map(String::from),
+        what: damage.what,
+    });
+    let found = Found {
+        sound: report.sound,
+        records: report.records,
+        documents: report.documents,
+        torn: report.torn,
+        index_left_out: report.index_left_out,
+        damage: damage.collect(),
+    };
+    if out.is_json() {
+        out.object(&found)?;
+    } else {
+        in_words(&found, out)?;
+    }
+    if found.sound {
+        return Ok(Exit::DONE);
+    }
+    let places = count(found.damage.len() as u64, "damaged place");
+    let folder = folder.display();
+    tell(format_args!("{folder} has {places}: keep it as it is, restore `segments/` from a backup, and compare"));
+    Ok(Exit::TROUBLE)
+}
+
+fn in_words(found: &Found, out: &mut Output) -> Result<(), Trouble> {
+    let word = if found.sound { "sound" } else { "damaged" };
+    let (records, documents) = (count(found.records, "record"), count(found.documents, "document"));
+    out.line(format_args!("{word}: {records}, {documents}"))?;
+    if found.torn > 0 {
+        out.line(format_args!(
+            "  {} of a torn end, never acknowledged: the next start cuts them",
+            count(found.torn, "byte")
+        ))?;
+    }
+    if let Some(why) = &found.index_left_out {
+        out.line(plain(&format!("  the index was not compared: {why}")))?;
+    }
+    for Damaged { segment, offset, key, what } in &found.damage {
+        let place = if *segment == 0 { String::new() } else { format!("segment {segment:020}, byte {offset}: ") };
+        let key = key.as_ref().map(|key| format!(" (document {key})")).unwrap_or_default();
+        out.line(plain(&format!("  {place}{what}{key}")))?;
+    }
+    Ok(())
+}

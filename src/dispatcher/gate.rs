@@ -1,0 +1,103 @@
+//! What the dispatcher knows of an account at the moment: whether its provider answers, how fast it may be asked. Kept
+//! in memory only: after a restart the first request finds out again. Times here are of the clock that only goes forward
+//! ([`Clock::monotonic`](crate::clock::Clock::monotonic)): a wall clock that jumps closes no gate for a year.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use crate::domain::id::DocId;
+use crate::domain::retry::Backoff;
+
+/// An account's gate.
+#[derive(Debug, Clone)]
+pub(super) struct Gate {
+    /// Requests allowed at once: one until the provider has answered, then twice as many with each answer (slow start).
+    window: usize,
+    /// Requests under way.
+    pub(super) under_way: usize,
+    /// Failures in a row that speak of the provider or the line, not of a document.
+    failures: u32,
+    /// Nothing before this moment: the provider is down, or asked for a pause.
+    closed_until: Option<Duration>,
+    /// The next moment that `requests_per_minute` allows.
+    next_slot: Option<Duration>,
+    requests_per_minute: u32,
+    /// Documents that wait because the line was down: due at once when it is up again.
+    pub(super) backed_off: HashSet<DocId>,
+    who: u64,
+}
+
+impl Gate {
+    pub(super) fn new(requests_per_minute: u32, who: u64) -> Gate {
+        Gate {
+            window: 1,
+            under_way: 0,
+            failures: 0,
+            closed_until: None,
+            next_slot: None,
+            requests_per_minute,
+            backed_off: HashSet::new(),
+            who,
+        }
+    }
+
+    /// How many requests may start now.
+    pub(super) fn free(&self, now: Duration) -> usize {
+        match self.opens_in(now) {
+            Some(_) => 0,
+            None if self.requests_per_minute > 0 => self.window.saturating_sub(self.under_way).min(1),
+            None => self.window.saturating_sub(self.under_way),
+        }
+    }
+
+    /// In how long it opens, if it is closed now.
+    pub(super) fn opens_in(&self, now: Duration) -> Option<Duration> {
+        self.closed_until.max(self.next_slot)?.checked_sub(now).filter(|wait| !wait.is_zero())
+    }
+
+    /// A request starts.
+    pub(super) fn started(&mut self, now: Duration) {
+        self.under_way += 1;
+        if self.requests_per_minute > 0 {
+            let step = Duration::from_secs(60) / self.requests_per_minute;
+            self.next_slot = Some(self.next_slot.map_or(now, |slot| slot.max(now)) + step);
+        }
+    }
+
+    /// The provider answered: whatever it said, it is there.
+    pub(super) fn answered(&mut self, most: usize) {
+        self.under_way = self.under_way.saturating_sub(1);
+        if self.failures > 0 {
+            self.failures = 0;
+            self.closed_until = None;
+            self.window = 1;
+        }
+        self.window = (self.window * 2).min(most.max(1));
+        self.backed_off.clear();
+    }
+
+    /// No trustworthy answer: from now on one request at a time, after a growing pause.
+    pub(super) fn failed(&mut self, now: Duration, backoff: &Backoff) {
+        self.under_way = self.under_way.saturating_sub(1);
+        self.failures = self.failures.saturating_add(1);
+        self.window = 1;
+        self.closed_until = self.closed_until.max(now.checked_add(backoff.delay(self.failures, self.who)));
+    }
+
+    /// The provider wants a pause (429); `spread` keeps many tills from coming back together.
+    pub(super) fn pause(&mut self, now: Duration, wanted: Duration, spread: Duration) {
+        self.under_way = self.under_way.saturating_sub(1);
+        self.closed_until = self.closed_until.max(now.checked_add(wanted.saturating_add(spread)));
+        self.window = 1;
+    }
+
+    /// A request ended that says nothing of the provider (nothing left, a hold).
+    pub(super) fn ended(&mut self) {
+        self.under_way = self.under_way.saturating_sub(1);
+    }
+
+    /// Whether the provider did not answer last time.
+    pub(super) fn is_down(&self) -> bool {
+        self.failures > 0
+    }
+}

@@ -1,0 +1,363 @@
+//! Looking at the queue: which documents could be worked on now, and when to look again.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::engine::{Engine, Office};
+use super::lane::Lane;
+use super::plan::{self, Board, Candidate, Desk, Step};
+use crate::domain::document::Kind;
+use crate::domain::event::{DocEvent, Hold, ParentRef};
+use crate::domain::id::{AccountName, DocId};
+use crate::domain::outcome::HoldReason;
+use crate::domain::state::{Progress, State};
+use crate::error::Error;
+use crate::journal::{Group, View};
+
+/// Ready documents of a group that are looked at, per round, before giving up on finding one whose lane is free.
+const MOST_PER_GROUP: usize = 256;
+/// Due documents looked at per round.
+const MOST_TIMERS: usize = 2_048;
+/// Documents with a deadline looked at per round.
+const MOST_DEADLINES: usize = 256;
+/// How long before its deadline a document asks for attention (a void), and a tax-free one.
+const DEADLINE_NEAR: TimeDelta = TimeDelta::minutes(30);
+/// No pause that Staffetta makes is longer: a due time beyond it comes from a clock that was wrong.
+const LONGEST_PAUSE: TimeDelta = TimeDelta::hours(3);
+
+/// What gathering found.
+pub(super) struct Gathered {
+    pub(super) board: Board,
+    pub(super) candidates: Vec<Candidate>,
+    /// Documents whose fate is decided without asking anybody: past their deadline, or near it.
+    pub(super) decided: Vec<(DocId, Vec<DocEvent>)>,
+    /// When to look again at the latest, from now.
+    pub(super) wake: Option<Duration>,
+}
+
+impl Office {
+    pub(super) fn desk(&self, ticks: Duration) -> Desk {
+        Desk {
+            free: self.gate.free(ticks),
+            blackout: self.account.blackout,
+            clock_skew_ms: self.skew_ms.unwrap_or(0),
+            spread: self.spread,
+            tracking: self.tracking,
+        }
+    }
+}
+
+impl Engine {
+    pub(super) fn gather(&mut self, now: DateTime<Utc>, ticks: Duration) -> Result<Gathered, Error> {
+        let holds = self.shared.queue.journal().holds()?;
+        self.check_lanes()?;
+        let settings = &self.shared.settings;
+        let mut board = Board {
+            free: settings.in_flight.saturating_sub(self.under_way_requests()),
+            on_the_wire: settings.on_the_wire(),
+            desks: Default::default(),
+            busy: self.busy.keys().cloned().collect(),
+        };
+        let rests = self.resting.values().filter(|rest| rest.until > ticks);
+        let mut wake: Option<Duration> = rests.map(|rest| rest.until - ticks).min();
+        for (name, office) in &self.offices {
+            let shut = holds.iter().any(|hold| hold.account == *name && stops_reading(hold));
+            if !shut && office.provider.is_some() {
+                if let Some(opens) = office.gate.opens_in(ticks) {
+                    earlier(&mut wake, opens);
+                }
+                board.desks.insert(name.clone(), office.desk(ticks));
+            }
+        }
+        let mut gathered = Gathered { board, candidates: Vec::new(), decided: Vec::new(), wake };
+        let mut seen = HashSet::new();
+        self.deadlines(now, &mut gathered)?;
+        self.due((now, ticks), &holds, &mut gathered, &mut seen)?;
+        self.ready((now, ticks), &holds, &mut gathered, &mut seen)?;
+        Ok(gathered)
+    }
+
+    /// Whether nothing can be sent on the candidate's lane at the moment.
+    fn rests(&self, candidate: &Candidate, ticks: Duration) -> bool {
+        candidate.step == Step::Submit && self.resting.get(&candidate.lane).is_some_and(|rest| rest.until > ticks)
+    }
+
+    fn under_way_requests(&self) -> usize {
+        self.offices.values().map(|office| office.gate.under_way).sum()
+    }
+
+    /// A lane whose document was decided by a person meanwhile is free again.
+    fn check_lanes(&mut self) -> Result<(), Error> {
+        let mut free = Vec::new();
+        for (lane, id) in self.busy.iter().filter(|(_, id)| !self.under_way.contains(id)) {
+            let progress = self.shared.queue.journal().progress(*id)?;
+            if !progress.is_some_and(|progress| matches!(progress.state, State::Sending | State::InDoubt)) {
+                free.push(lane.clone());
+            }
+        }
+        for lane in free {
+            self.busy.remove(&lane);
+        }
+        Ok(())
+    }
+
+    fn deadlines(&self, now: DateTime<Utc>, gathered: &mut Gathered) -> Result<(), Error> {
+        let journal = self.shared.queue.journal();
+        let mut queued = 0;
+        for (deadline, id) in journal.deadlines(now + DEADLINE_NEAR, MOST_DEADLINES)? {
+            let Some(progress) = journal.progress(id)?.filter(|progress| progress.state == State::Queued) else {
+                continue;
+            };
+            queued += 1;
+            if deadline <= now {
+                let why = match progress.kind {
+                    Kind::Void => "the 24 hours in which the provider takes a void are over: use a return",
+                    _ => "the time in which it could be delivered is over",
+                };
+                gathered
+                    .decided
+                    .push((id, vec![DocEvent::Held { code: "deadline_passed".to_owned(), why: why.to_owned() }]));
+            } else {
+                earlier(&mut gathered.wake, until(now, deadline));
+                if !progress.attention.iter().any(|(code, _)| code == "deadline_near") {
+                    let why = format!("it must be delivered before {}", deadline.to_rfc3339());
+                    let raised = DocEvent::Attention { code: "deadline_near".to_owned(), why, raised: true };
+                    gathered.decided.push((id, vec![raised]));
+                }
+            }
+        }
+        if queued > 0 {
+            tracing::debug!(queued, "documents near their deadline");
+        }
+        Ok(())
+    }
+
+    /// What a timer makes due: look-ups, questions about verdicts, documents after a backoff.
+    fn due(
+        &mut self,
+        (now, ticks): (DateTime<Utc>, Duration),
+        holds: &[Hold],
+        gathered: &mut Gathered,
+        seen: &mut HashSet<DocId>,
+    ) -> Result<(), Error> {
+        let journal = self.shared.queue.journal().clone();
+        let mut ids: Vec<DocId> = Vec::new();
+        let mut after = None;
+        let mut looked_at = 0;
+        // Due documents of held accounts must not hide the others behind them: go on until enough useful ones are found.
+        'pages: loop {
+            let page = journal.timers_after(after, now, MOST_TIMERS)?;
+            let Some(last) = page.last().copied() else { break };
+            after = Some(last);
+            for (_, id) in page {
+                looked_at += 1;
+                if self.under_way.contains(&id) {
+                    continue;
+                }
+                let Some(progress) = journal.progress(id)? else { continue };
+                if keeps(holds, &progress)
+                    || !progress.account.as_ref().is_some_and(|account| gathered.board.desks.contains_key(account))
+                {
+                    continue;
+                }
+                ids.push(id);
+                if ids.len() >= MOST_TIMERS {
+                    break 'pages;
+                }
+            }
+            if looked_at >= 16 * MOST_TIMERS {
+                break;
+            }
+        }
+        if let Some((next, _)) =
+            journal.timers_after(Some((now, DocId(u64::MAX))), DateTime::<Utc>::MAX_UTC, 1)?.first()
+        {
+            earlier(&mut gathered.wake, until(now, *next));
+        }
+        // The clock was ahead when these were written.
+        let wrong = journal.timers_after(Some((now + LONGEST_PAUSE, DocId(u64::MAX))), DateTime::<Utc>::MAX_UTC, 64)?;
+        ids.extend(wrong.into_iter().map(|(_, id)| id));
+        // The line is up again: what only waited for it is due.
+        let back = self
+            .offices
+            .values()
+            .filter(|office| !office.gate.is_down())
+            .flat_map(|office| office.gate.backed_off.iter());
+        ids.extend(back.copied());
+        for id in ids {
+            if self.under_way.contains(&id) || !seen.insert(id) {
+                continue;
+            }
+            let Some(progress) = journal.progress(id)?.filter(|progress| !keeps(holds, progress)) else { continue };
+            if let Some(candidate) = candidate(&progress).filter(|candidate| !self.rests(candidate, ticks)) {
+                gathered.candidates.push(candidate);
+            }
+        }
+        Ok(())
+    }
+
+    /// Documents that wait for nothing, oldest first, from each group that may be served.
+    fn ready(
+        &mut self,
+        (now, ticks): (DateTime<Utc>, Duration),
+        holds: &[Hold],
+        gathered: &mut Gathered,
+        seen: &mut HashSet<DocId>,
+    ) -> Result<(), Error> {
+        let journal = self.shared.queue.journal().clone();
+        let wire = gathered.board.on_the_wire;
+        for group in journal.groups()? {
+            let Some(desk) = group.account.as_ref().and_then(|account| gathered.board.desks.get(account)) else {
+                continue;
+            };
+            if is_group_held(holds, &group) {
+                continue;
+            }
+            if let Some(start) = plan::next_start(now, desk, wire) {
+                earlier(&mut gathered.wake, until(now, start));
+                continue;
+            }
+            let wanted = desk.free.min(gathered.board.free);
+            if wanted == 0 {
+                continue;
+            }
+            let (mut found, mut looked_at, mut after) = (0, 0, None);
+            let mut lanes: HashSet<Lane> = gathered.board.busy.clone();
+            while found < wanted && looked_at < MOST_PER_GROUP {
+                let page = journal.ready(&group, after, 32)?;
+                let Some(last) = page.last() else { break };
+                after = Some(*last);
+                for id in page {
+                    looked_at += 1;
+                    if self.under_way.contains(&id) || !seen.insert(id) {
+                        continue;
+                    }
+                    let Some(candidate) = journal.progress(id)?.as_ref().and_then(candidate) else { continue };
+                    if self.rests(&candidate, ticks) {
+                        continue;
+                    }
+                    if lanes.insert(candidate.lane.clone()) {
+                        found += 1;
+                        gathered.candidates.push(candidate);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether nothing more can be done without a person, a merchant or a released hold.
+    pub(super) fn nothing_left(&self) -> Result<bool, Error> {
+        let journal = self.shared.queue.journal();
+        let holds = journal.holds()?;
+        let served = |account: &AccountName| self.offices.get(account).is_some_and(|office| office.provider.is_some());
+        for group in journal.groups()? {
+            let served = group.account.as_ref().is_some_and(served);
+            if served && !is_group_held(&holds, &group) && !self.only_wait_for_persons(&group)? {
+                return Ok(false);
+            }
+        }
+        let mut after = None;
+        loop {
+            let page = journal.timers_after(after, DateTime::<Utc>::MAX_UTC, 512)?;
+            let Some(last) = page.last() else { break };
+            after = Some(*last);
+            for (_, id) in page {
+                let Some(progress) = journal.progress(id)? else { continue };
+                let waits = progress.state == State::Registered
+                    || (progress.kind == Kind::Draft && progress.state == State::Accepted);
+                if !waits && progress.account.as_ref().is_some_and(served) && !keeps(&holds, &progress) {
+                    return Ok(false);
+                }
+            }
+        }
+        for id in journal.waiting(usize::MAX)? {
+            let Some(progress) = journal.progress(id)? else { continue };
+            let parent = match progress.parent {
+                Some(ParentRef::Local(parent)) => journal.progress(parent)?,
+                _ => None,
+            };
+            let person = parent.as_ref().is_none_or(|parent| parent.state == State::Held || is_held(&holds, parent));
+            if !person && progress.account.as_ref().is_some_and(served) && !is_held(&holds, &progress) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether all that is ready in a group waits for a parent that a person must decide about.
+    fn only_wait_for_persons(&self, group: &Group) -> Result<bool, Error> {
+        let journal = self.shared.queue.journal();
+        let mut after = None;
+        loop {
+            let page = journal.ready(group, after, 128)?;
+            let Some(last) = page.last() else { return Ok(true) };
+            after = Some(*last);
+            for id in page {
+                let parent = match journal.progress(id)?.and_then(|progress| progress.parent) {
+                    Some(ParentRef::Local(parent)) => journal.progress(parent)?,
+                    _ => return Ok(false),
+                };
+                if parent.is_none_or(|parent| parent.state != State::Held) {
+                    return Ok(false);
+                }
+            }
+        }
+    }
+}
+
+fn candidate(progress: &Progress) -> Option<Candidate> {
+    let step = match progress.state {
+        State::Queued => Step::Submit,
+        State::InDoubt => Step::LookUp,
+        State::Accepted | State::Registered => Step::Track,
+        _ => return None,
+    };
+    Some(Candidate {
+        id: progress.id,
+        account: progress.account.clone()?,
+        lane: Lane::of(progress)?,
+        step,
+        deadline: progress.deadline,
+    })
+}
+
+/// Whether a hold keeps this document where it is. A hold is for new submissions: what the provider has, or may have, is
+/// asked about all the same, unless the account cannot be used at all (PROVIDERS.md 5).
+fn keeps(holds: &[Hold], progress: &Progress) -> bool {
+    match progress.state {
+        State::Queued => is_held(holds, progress),
+        _ => holds.iter().any(|hold| Some(&hold.account) == progress.account.as_ref() && stops_reading(hold)),
+    }
+}
+
+/// Whether an account with this hold cannot even be asked.
+fn stops_reading(hold: &Hold) -> bool {
+    let unusable =
+        matches!(hold.reason, HoldReason::Credentials | HoldReason::SecretMissing | HoldReason::Misconfigured);
+    hold.fiscal_id.is_none() && unusable
+}
+
+fn is_held(holds: &[Hold], progress: &Progress) -> bool {
+    holds.iter().any(|hold| {
+        Some(&hold.account) == progress.account.as_ref()
+            && (hold.fiscal_id.is_none() || hold.fiscal_id == progress.fiscal_id)
+    })
+}
+
+fn is_group_held(holds: &[Hold], group: &Group) -> bool {
+    holds.iter().any(|hold| {
+        Some(&hold.account) == group.account.as_ref() && (hold.fiscal_id.is_none() || hold.fiscal_id == group.fiscal_id)
+    })
+}
+
+fn earlier(wake: &mut Option<Duration>, wait: Duration) {
+    *wake = Some(wake.map_or(wait, |wake| wake.min(wait)));
+}
+
+/// From now to a moment; nothing if it is past.
+fn until(now: DateTime<Utc>, at: DateTime<Utc>) -> Duration {
+    (at - now).to_std().unwrap_or_default()
+}

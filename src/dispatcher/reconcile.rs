@@ -1,0 +1,273 @@
+//! What is in doubt is looked up, never sent again on hope. "Not found" counts only after the settle time, and only if
+//! a second look agrees; what cannot be told apart is a person's to decide (PROVIDERS.md 4.3).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::bind::{self, Binding};
+use super::engine::{Done, Health, Shared};
+use super::lane::Lane;
+use super::submit::{accept, after, settle_parent};
+use crate::domain::account::{Account, ProviderKind};
+use crate::domain::document::Kind;
+use crate::domain::event::{DocEvent, How, ParentRef};
+use crate::domain::id::{AccountName, DocId};
+use crate::domain::outcome::{Answer, LookUpOutcome, Refusal};
+use crate::domain::state::{Progress, State};
+use crate::error::Error;
+use crate::journal::View;
+use crate::provider::{BARE_BAD_REQUEST, Call, Claimed, Lost, Provider};
+use crate::queue::{Queue, Story};
+
+/// Negative looks that must agree before a document may be sent again.
+const NEGATIVES: u32 = 2;
+
+/// The ids that this journal owns at an account.
+struct Owned {
+    queue: Queue,
+    account: AccountName,
+}
+
+impl Claimed for Owned {
+    fn is_claimed(&self, remote_id: &str) -> bool {
+        // If the index cannot be read, nothing may be claimed anew: say yes.
+        self.queue.journal().by_remote(&self.account, remote_id).map_or(true, |owner| owner.is_some())
+    }
+}
+
+pub(super) async fn look_up(
+    shared: Shared,
+    provider: Arc<dyn Provider>,
+    account: Account,
+    id: DocId,
+    clock_skew_ms: i64,
+) -> Done {
+    match ask(&shared, provider, &account, id, clock_skew_ms).await {
+        Ok(done) => done,
+        Err(error) => Done { error: Some(error), ..Done::of(Health::Nothing) },
+    }
+}
+
+async fn ask(
+    shared: &Shared,
+    provider: Arc<dyn Provider>,
+    account: &Account,
+    id: DocId,
+    clock_skew_ms: i64,
+) -> Result<Done, Error> {
+    let owned = account.clone();
+    let found = shared
+        .read(move |queue| {
+            let Some(progress) = queue.journal().progress(id)?.filter(|progress| progress.state == State::InDoubt)
+            else {
+                return Ok(None);
+            };
+            let call = call_of_lost(queue, &progress, &owned)?;
+            Ok(Some((progress, call)))
+        })
+        .await?;
+    let Some((progress, call)) = found else { return Ok(Done::of(Health::Nothing)) };
+    let (Some(attempt), Some(call)) = (progress.attempt.clone(), call) else {
+        let why =
+            "what was sent cannot be put together again: look at the provider, then `staffetta resolve`".to_owned();
+        hold(shared, id, "cannot_look_up", why).await?;
+        return Ok(Done::of(Health::Nothing));
+    };
+    let lost = Lost {
+        call,
+        sent_at: attempt.sent_at,
+        ended_at: attempt.ended_at.unwrap_or(attempt.sent_at),
+        clock_skew_ms,
+        settle: shared.settings.settle,
+    };
+    let claimed = Owned { queue: shared.queue.clone(), account: account.name.clone() };
+    let answer = provider.look_up(&lost, &claimed).await;
+    take_in(shared, account, &progress, &lost, answer).await
+}
+
+/// The call as it was sent. A return or void is bound again to its parent, whose ids have not changed.
+fn call_of_lost(queue: &Queue, progress: &Progress, account: &Account) -> Result<Option<Call>, Error> {
+    let journal = queue.journal();
+    if let Binding::Ready(call) = bind::bind(journal, progress, account)? {
+        return Ok(Some(*call));
+    }
+    // What keeps it from being sent anew does not keep it from being looked up.
+    let Some(story) = Story::read(journal, progress.id)? else { return Ok(None) };
+    let parent_id = match &progress.parent {
+        Some(ParentRef::Local(parent)) => journal.progress(*parent)?.and_then(|parent| parent.remote_id),
+        Some(ParentRef::Remote(id)) => Some(id.clone()),
+        None => None,
+    };
+    Ok(parent_id.map(|parent_id| Call {
+        key: progress.key.clone(),
+        body: story.body,
+        fiscal_id: progress.fiscal_id.clone(),
+        parent_id: Some(parent_id),
+        return_items: Vec::new(),
+        due: None,
+    }))
+}
+
+async fn take_in(
+    shared: &Shared,
+    account: &Account,
+    progress: &Progress,
+    lost: &Lost,
+    answer: Answer<LookUpOutcome>,
+) -> Result<Done, Error> {
+    let (now, id) = (shared.now(), progress.id);
+    let mut done = Done { clock_skew_ms: answer.clock_skew_ms, ..Done::of(Health::Answered) };
+    let later = |wait: Option<Duration>| {
+        after(now, wait.unwrap_or_else(|| shared.settings.backoff.delay(progress.asked + 1, id.0)))
+    };
+    match answer.outcome {
+        LookUpOutcome::Found(remote) => {
+            if progress.kind == Kind::NoteNumber && other_notes(shared, progress).await? {
+                let why = "the provider has a note for this invoice, but more than one was sent: which one it is cannot be told";
+                hold(shared, id, "ambiguous", why.to_owned()).await?;
+            } else if account.provider == ProviderKind::Stamp {
+                let event = DocEvent::Registered { remote, how: How::LookUp, due_at: None };
+                shared.record(id, State::InDoubt, vec![event]).await?;
+                settle_parent(shared, progress).await?;
+            } else {
+                done = accept(shared, account, progress, &lost.call, *remote, How::LookUp, done).await?;
+            }
+            done.frees = Lane::of(progress);
+        }
+        LookUpOutcome::Ambiguous(ids) => {
+            let why = format!(
+                "{} documents at the provider could be this one ({}): look which it is, then `staffetta resolve {} --accepted ID`",
+                ids.len(),
+                ids.join(", "),
+                progress.key
+            );
+            hold(shared, id, "ambiguous", why).await?;
+            done.frees = Lane::of(progress);
+        }
+        LookUpOutcome::NotFound => {
+            negative(shared, progress, lost, now, "the provider does not list it", &mut done).await?
+        }
+        LookUpOutcome::CannotTell(why) if progress.kind == Kind::Draft => {
+            // A draft has no fiscal effect and its lost link was shown to nobody: one settle time is enough.
+            done.health = Health::Nothing;
+            let settled = after(lost.ended_at, lost.settle).unwrap_or(now);
+            let event = if now >= settled {
+                done.frees = Lane::of(progress);
+                DocEvent::NotThere { why, due_at: None }
+            } else {
+                DocEvent::LookedUp { counts: false, why, due_at: Some(settled) }
+            };
+            shared.record(id, State::InDoubt, vec![event]).await?;
+        }
+        LookUpOutcome::CannotTell(why) => {
+            done.health = Health::Nothing;
+            hold(shared, id, "cannot_tell", why).await?;
+            done.frees = Lane::of(progress);
+        }
+        LookUpOutcome::Failed { why, retry_after } => {
+            done.health = Health::Failed;
+            let event = DocEvent::LookedUp { counts: false, why, due_at: later(retry_after) };
+            shared.record(id, State::InDoubt, vec![event]).await?;
+        }
+        LookUpOutcome::Hold(answer) => {
+            let why = answer.detail.clone();
+            done.hold = Some((progress.fiscal_id.clone(), answer));
+            shared
+                .record(id, State::InDoubt, vec![DocEvent::LookedUp { counts: false, why, due_at: later(None) }])
+                .await?;
+        }
+    }
+    Ok(done)
+}
+
+/// A look that found nothing.
+async fn negative(
+    shared: &Shared,
+    progress: &Progress,
+    lost: &Lost,
+    now: DateTime<Utc>,
+    why: &str,
+    done: &mut Done,
+) -> Result<(), Error> {
+    let id = progress.id;
+    let settled = after(lost.ended_at, lost.settle).unwrap_or(now);
+    // A clock that was set back since must not make it wait for ever.
+    if now < settled && now >= lost.sent_at {
+        let why = format!("{why}, but it may still be taking it in");
+        shared
+            .record(id, State::InDoubt, vec![DocEvent::LookedUp { counts: false, why, due_at: Some(settled) }])
+            .await?;
+        return Ok(());
+    }
+    let earlier = progress.attempt.as_ref().map_or(0, |attempt| attempt.negatives);
+    if earlier + 1 < NEGATIVES {
+        let why = format!("{why}; asked once more before that counts");
+        let due_at = after(now, lost.settle / 2);
+        shared.record(id, State::InDoubt, vec![DocEvent::LookedUp { counts: true, why, due_at }]).await?;
+        return Ok(());
+    }
+    done.frees = Lane::of(progress);
+    let why = format!("{why}, asked {NEGATIVES} times after the settle time");
+    let stamp = matches!(progress.kind, Kind::NoteNumber)
+        || (progress.kind == Kind::Void
+            && matches!(lost.call.body, crate::domain::document::Body::Void(ref void) if void.credit_note_number.is_some()));
+    if stamp {
+        // Each note is a fiscal document of its own and none is ever sent a second time by itself (CONTRACT.md 5).
+        let why = format!(
+            "{why}; a note number or cancel is not sent twice by itself: look at Stamp, then `staffetta resolve`"
+        );
+        return hold(shared, id, "note_not_found", why).await;
+    }
+    if let Some(message) = bare_bad_request(shared, id).await? {
+        let refusal = Refusal { code: Some("BAD_REQUEST".to_owned()), message, violations: Vec::new() };
+        shared.record(id, State::InDoubt, vec![DocEvent::Refused { status: Some(400), refusal }]).await?;
+        return Ok(());
+    }
+    let due_at = after(lost.ended_at, shared.settings.backoff.delay(progress.attempts, id.0)).filter(|at| *at > now);
+    shared.record(id, State::InDoubt, vec![DocEvent::NotThere { why, due_at }]).await?;
+    Ok(())
+}
+
+/// A bare `BAD_REQUEST` may mean "data not valid or a generic error": unknown once, and a refusal once the provider is
+/// known not to have the document (PROVIDERS.md 4.2).
+async fn bare_bad_request(shared: &Shared, id: DocId) -> Result<Option<String>, Error> {
+    let story = shared.read(move |queue| Story::read(queue.journal(), id)).await?;
+    let last = story.and_then(|story| {
+        story.events.into_iter().rev().find_map(|recorded| match recorded.entry {
+            crate::domain::event::Entry::Document { event: DocEvent::Unknown { why, .. }, .. } => Some(why),
+            _ => None,
+        })
+    });
+    Ok(last.filter(|why| why.starts_with(BARE_BAD_REQUEST)))
+}
+
+/// Whether another note for the same invoice was sent, or may have been.
+async fn other_notes(shared: &Shared, progress: &Progress) -> Result<bool, Error> {
+    let (id, parent) = (progress.id, progress.parent.clone());
+    shared
+        .read(move |queue| {
+            let journal = queue.journal();
+            let siblings = match parent {
+                Some(ParentRef::Local(parent)) => journal.children(parent)?,
+                Some(ParentRef::Remote(remote)) => journal.children_of_remote(&remote)?,
+                None => Vec::new(),
+            };
+            for sibling in siblings.into_iter().filter(|sibling| *sibling != id) {
+                let sent = journal
+                    .progress(sibling)?
+                    .is_some_and(|sibling| sibling.state == State::Registered || sibling.may_have_left());
+                if sent {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
+        .await
+}
+
+async fn hold(shared: &Shared, id: DocId, code: &str, why: String) -> Result<(), Error> {
+    shared.record(id, State::InDoubt, vec![DocEvent::Held { code: code.to_owned(), why }]).await?;
+    Ok(())
+}

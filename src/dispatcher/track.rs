@@ -1,0 +1,226 @@
+//! Following what the provider has until the authority has spoken, with growing intervals, many at a time.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
+
+use super::engine::{Done, Health, Shared};
+use super::submit::{DEBIT_NOTE_NEEDED, after};
+use crate::domain::account::{Account, ProviderKind};
+use crate::domain::calendar;
+use crate::domain::document::{Body, Kind};
+use crate::domain::event::{DocEvent, How};
+use crate::domain::id::DocId;
+use crate::domain::outcome::{Answer, Customs, Remote, TrackOutcome};
+use crate::domain::state::{Progress, State};
+use crate::domain::totals::{self, Totals};
+use crate::error::Error;
+use crate::journal::View;
+use crate::provider::{Call, Provider, Tracked};
+use crate::queue::Story;
+
+/// How long the item ids of a registered sale are asked for.
+const ITEMS_HORIZON: TimeDelta = TimeDelta::days(3);
+/// How long the authority's verdict may take before a person should see it.
+const LATE: TimeDelta = TimeDelta::hours(2);
+
+struct Followed {
+    progress: Progress,
+    story: Story,
+}
+
+pub(super) async fn track(shared: Shared, provider: Arc<dyn Provider>, account: Account, ids: Vec<DocId>) -> Done {
+    match ask(&shared, provider, &account, ids).await {
+        Ok(done) => done,
+        Err(error) => Done { error: Some(error), ..Done::of(Health::Nothing) },
+    }
+}
+
+async fn ask(shared: &Shared, provider: Arc<dyn Provider>, account: &Account, ids: Vec<DocId>) -> Result<Done, Error> {
+    let followed = shared
+        .read(move |queue| {
+            let journal = queue.journal();
+            let mut followed = Vec::with_capacity(ids.len());
+            for id in ids {
+                let Some(progress) = journal.progress(id)? else { continue };
+                if !matches!(progress.state, State::Accepted | State::Registered) {
+                    continue;
+                }
+                followed.extend(Story::read(journal, id)?.map(|story| Followed { progress, story }));
+            }
+            Ok(followed)
+        })
+        .await?;
+    if followed.is_empty() {
+        return Ok(Done::of(Health::Nothing));
+    }
+    let tracked: Vec<Tracked> = followed.iter().map(tracked).collect();
+    let answers = provider.track_many(&tracked).await;
+    let mut done = Done::of(Health::Answered);
+    for (followed, answer) in followed.iter().zip(answers) {
+        done.clock_skew_ms = answer.clock_skew_ms.or(done.clock_skew_ms);
+        match &answer.outcome {
+            TrackOutcome::Unreadable { .. } => done.health = Health::Failed,
+            TrackOutcome::Hold(hold) | TrackOutcome::PendingHeld { hold, .. } => {
+                done.hold = Some((followed.progress.fiscal_id.clone(), hold.clone()));
+            }
+            _ => {}
+        }
+        let events = events(shared, account, followed, answer);
+        shared.record(followed.progress.id, followed.progress.state, events).await?;
+    }
+    Ok(done)
+}
+
+fn tracked(followed: &Followed) -> Tracked {
+    let Followed { progress, story } = followed;
+    Tracked {
+        call: Call {
+            key: progress.key.clone(),
+            body: story.body.clone(),
+            fiscal_id: progress.fiscal_id.clone(),
+            parent_id: None,
+            return_items: Vec::new(),
+            due: None,
+        },
+        remote: story.remote.clone(),
+        accepted_at: progress.changed_at,
+    }
+}
+
+/// What an answer makes of a document.
+fn events(shared: &Shared, account: &Account, followed: &Followed, answer: Answer<TrackOutcome>) -> Vec<DocEvent> {
+    let (progress, now) = (&followed.progress, shared.now());
+    let due_at = after(now, shared.settings.track.delay(progress.asked + 1, progress.id.0));
+    let again = |why: String| DocEvent::Tracked { remote: Box::default(), why, due_at };
+    match answer.outcome {
+        TrackOutcome::Pending(remote) | TrackOutcome::PendingHeld { remote, .. } => {
+            pending(account, progress, *remote, now, due_at)
+        }
+        TrackOutcome::Registered(remote) => registered(followed, *remote, now, due_at),
+        TrackOutcome::Failed { certain: true, code, message, remote } => match progress.state {
+            State::Accepted => vec![DocEvent::Failed { code, message, remote }],
+            _ => vec![again(message)],
+        },
+        TrackOutcome::Failed { certain: false, code, message, remote } => match progress.state {
+            State::Accepted => {
+                let code = code.map(|code| format!("{code}: ")).unwrap_or_default();
+                let why = format!(
+                    "the provider gave up ({code}{message}); whether the authority has it is uncertain: search it by day and amount in \
+                     Fatture e Corrispettivi, then `staffetta resolve {} --accepted ID` or `--not-accepted`",
+                    progress.key
+                );
+                let learned = DocEvent::Tracked { remote, why: message, due_at: None };
+                vec![learned, DocEvent::Held { code: "authority_uncertain".to_owned(), why }]
+            }
+            _ => vec![again(message)],
+        },
+        TrackOutcome::Gone { why } => match progress.state {
+            State::Accepted => {
+                let why = format!("the provider no longer knows it ({why}): look there, then `staffetta resolve`");
+                vec![DocEvent::Held { code: "gone".to_owned(), why }]
+            }
+            _ => vec![DocEvent::Tracked { remote: Box::default(), why, due_at: None }],
+        },
+        TrackOutcome::Unreadable { why, retry_after } => {
+            let due_at = retry_after.and_then(|wait| after(now, wait)).max(due_at);
+            vec![DocEvent::Tracked { remote: Box::default(), why, due_at }]
+        }
+        TrackOutcome::Hold(hold) => vec![again(hold.detail)],
+    }
+}
+
+fn pending(
+    account: &Account,
+    progress: &Progress,
+    remote: Remote,
+    now: DateTime<Utc>,
+    due_at: Option<DateTime<Utc>>,
+) -> Vec<DocEvent> {
+    let mut events = Vec::new();
+    if progress.kind == Kind::Draft {
+        if let Some(horizon) = progress.deadline.filter(|horizon| *horizon <= now) {
+            let why = format!("the merchant did not complete it before {}", horizon.to_rfc3339());
+            return vec![DocEvent::Held { code: "deadline_passed".to_owned(), why }];
+        }
+        return vec![DocEvent::Tracked { remote: Box::new(remote), why: String::new(), due_at }];
+    }
+    let says = remote.status.clone().unwrap_or_default();
+    let why = match says.as_str() {
+        "retry" => "the provider could not reach the authority and tries again by itself".to_owned(),
+        _ => String::new(),
+    };
+    events.push(DocEvent::Tracked { remote: Box::new(remote), why, due_at });
+    let known = |code: &str| progress.attention.iter().any(|(known, _)| known == code);
+    if now - progress.changed_at >= LATE && !known("verdict_late") {
+        let why = "the authority's verdict has been missing for over two hours".to_owned();
+        events.push(DocEvent::Attention { code: "verdict_late".to_owned(), why, raised: true });
+    }
+    if account.provider == ProviderKind::SmartReceipt && end_of_day_near(progress, now) && !known("end_of_day") {
+        let why =
+            "what the authority has not confirmed by the end of the day it was sent, A-Cube declares failed".to_owned();
+        events.push(DocEvent::Attention { code: "end_of_day".to_owned(), why, raised: true });
+    }
+    events
+}
+
+/// A-Cube's same-day rule (AC-lifecycle): attention from half past eleven of the day it was accepted.
+fn end_of_day_near(progress: &Progress, now: DateTime<Utc>) -> bool {
+    let day = calendar::fiscal_day(progress.changed_at);
+    let wall = day.and_time(NaiveTime::from_hms_opt(23, 30, 0).unwrap_or(NaiveTime::MIN));
+    calendar::rome(now) >= wall
+}
+
+fn registered(followed: &Followed, remote: Remote, now: DateTime<Utc>, due_at: Option<DateTime<Utc>>) -> Vec<DocEvent> {
+    let Followed { progress, story } = followed;
+    let customs = remote.customs;
+    let due_at = match (progress.kind, customs) {
+        (Kind::Draft, Some(customs))
+            if !customs.is_final() && progress.deadline.is_none_or(|horizon| now < horizon) =>
+        {
+            due_at
+        }
+        (Kind::Draft, None) => due_at,
+        // A return needs the authority's item ids: a sale without them is asked about until they are there.
+        (Kind::Receipt, _)
+            if remote.items.is_empty() && !progress.has_items && now - progress.issued_at < ITEMS_HORIZON =>
+        {
+            due_at
+        }
+        _ => None,
+    };
+    let mut events = Vec::new();
+    for (code, _) in &progress.attention {
+        if matches!(code.as_str(), "verdict_late" | "end_of_day" | "deadline_near") {
+            events.push(DocEvent::Attention { code: code.clone(), why: String::new(), raised: false });
+        }
+    }
+    let differences = differences(story, &remote);
+    let rejected = customs == Some(Customs::Rejected) && progress.customs != Some(Customs::Rejected);
+    match progress.state {
+        State::Registered => events.push(DocEvent::Tracked { remote: Box::new(remote), why: String::new(), due_at }),
+        _ => events.push(DocEvent::Registered { remote: Box::new(remote), how: How::Tracking, due_at }),
+    }
+    if !differences.is_empty() {
+        let why = format!("the provider computed other totals: {}", differences.join("; "));
+        events.push(DocEvent::Attention { code: "totals_differ".to_owned(), why, raised: true });
+    }
+    if rejected {
+        let why = "customs refused the invoice: issue a debit note for the VAT and enqueue its number (note debit_vat)"
+            .to_owned();
+        events.push(DocEvent::Attention { code: DEBIT_NOTE_NEEDED.to_owned(), why, raised: true });
+    }
+    events
+}
+
+fn differences(story: &Story, remote: &Remote) -> Vec<String> {
+    let kind = match &story.body {
+        Body::Receipt(_) | Body::Void(_) => Kind::Receipt,
+        Body::Return(_) => Kind::Return,
+        Body::Draft(_) | Body::NoteNumber(_) => return Vec::new(),
+    };
+    match Totals::from_json(kind, &story.taken.totals) {
+        Ok(ours) => totals::differences(&ours, &remote.totals),
+        Err(_) => Vec::new(), // no totals of ours: a child of a document issued elsewhere
+    }
+}

@@ -1,0 +1,114 @@
+//! Our totals against the provider's (PROVIDERS.md 2.6): a difference is worth a person's look and never fails a document.
+
+use super::Totals;
+use crate::domain::money::Decimal;
+
+/// How far a provider's 8-decimal field may be from ours, for each line that it sums, in 10^-8 euro: their own documents
+/// show truncated and doubly rounded last digits.
+const TOLERANCE: i128 = 2;
+
+/// Compares what the provider computed with ours: 2e-8 a line on 8-decimal fields, exact on cents (PROVIDERS.md 2.6).
+/// Returns a sentence for each difference; fields that only one side has, and zero or empty ones of the provider (which
+/// it has while a document is new), are no difference. Names are those of [`Totals`], those of lines written
+/// `items[0].taxable_amount`.
+pub fn differences(ours: &Totals, theirs: &[(String, String)]) -> Vec<String> {
+    theirs.iter().filter_map(|(name, theirs)| difference(ours, name, theirs)).collect()
+}
+
+fn difference(totals: &Totals, name: &str, theirs: &str) -> Option<String> {
+    let theirs = theirs.trim_matches(['\'', '"', ' ']); // the samples print "'200170'"
+    let (ours, lines) = field(totals, name)?;
+    let ours: Decimal = ours.parse().ok()?;
+    if theirs.is_empty() || theirs == "null" {
+        return None;
+    }
+    let Ok(number) = theirs.parse::<Decimal>() else {
+        return Some(format!("{name}: the provider says {theirs:?}, which is not a number; computed here: {ours}"));
+    };
+    let near = |ours: Decimal| {
+        let distance = number.checked_sub(ours).and_then(|difference| difference.at(12));
+        distance.is_some_and(|distance| distance.abs() <= TOLERANCE * lines * 10_000)
+    };
+    let same = match ours.places() {
+        8 => near(ours),
+        // Cents are exact; a provider that does not round at all is held against our exact total.
+        _ => number == ours || (name == "total_amount" && number.needed_places() > 2 && near(exact(totals)?)),
+    };
+    (!number.is_zero() && !same).then(|| format!("{name}: the provider says {theirs}, computed here: {ours}"))
+}
+
+/// The total before it is rounded to cents.
+fn exact(totals: &Totals) -> Option<Decimal> {
+    match totals {
+        Totals::Sale(sale) => sale.total_amount_exact.parse().ok(),
+        Totals::Return(returned) => returned.total_amount_exact.parse().ok(),
+        Totals::Draft(_) => None,
+    }
+}
+
+/// Our field of this name, and how many lines it sums.
+fn field<'a>(totals: &'a Totals, name: &str) -> Option<(&'a str, i128)> {
+    if let Some((index, name)) = name.strip_prefix("items[").and_then(|rest| rest.split_once("].")) {
+        return line_field(totals, index.parse().ok()?, name).map(|ours| (ours, 1));
+    }
+    let (ours, lines) = match totals {
+        Totals::Sale(sale) => {
+            let ours = match name {
+                "total_amount" => &sale.total_amount,
+                "total_amount_exact" => &sale.total_amount_exact,
+                "total_taxable_amount" => &sale.total_taxable_amount,
+                "total_vat_amount" => &sale.total_vat_amount,
+                "total_discount" => &sale.total_discount,
+                "total_gross_discount" => &sale.total_gross_discount,
+                "discount" => &sale.discount,
+                "total_uncollected_amount" => &sale.total_uncollected_amount,
+                _ => return None,
+            };
+            (ours, sale.items.len())
+        }
+        Totals::Return(returned) => {
+            let ours = match name {
+                "total_amount" => &returned.total_amount,
+                "total_amount_exact" => &returned.total_amount_exact,
+                "total_taxable_amount" => &returned.total_taxable_amount,
+                "total_vat_amount" => &returned.total_vat_amount,
+                "total_discount" => &returned.total_discount,
+                _ => return None,
+            };
+            (ours, returned.items.len())
+        }
+        Totals::Draft(_) => return None, // Stamp answers with no totals
+    };
+    Some((ours, i128::try_from(lines).ok()?))
+}
+
+fn line_field<'a>(totals: &'a Totals, index: usize, name: &str) -> Option<&'a str> {
+    Some(match totals {
+        Totals::Sale(sale) => {
+            let line = sale.items.get(index)?;
+            match name {
+                "gross_price" => &line.gross_price,
+                "unit_price" => &line.unit_price,
+                "gross_discount" => &line.gross_discount,
+                "unit_discount" => &line.unit_discount,
+                "taxable_amount" => &line.taxable_amount,
+                "net_taxable_amount" => &line.net_taxable_amount,
+                "vat_amount" => &line.vat_amount,
+                "total_amount" => &line.total_amount,
+                _ => return None,
+            }
+        }
+        Totals::Return(returned) => {
+            let line = returned.items.get(index)?;
+            match name {
+                "taxable_amount" => &line.taxable_amount,
+                "unit_discount" => &line.unit_discount,
+                "net_taxable_amount" => &line.net_taxable_amount,
+                "vat_amount" => &line.vat_amount,
+                "total_amount" => &line.total_amount,
+                _ => return None,
+            }
+        }
+        Totals::Draft(_) => return None,
+    })
+}

@@ -1,0 +1,228 @@
+//! The totals of a sale (PROVIDERS.md 2.1, measured on the authority's portal).
+
+use serde::{Deserialize, Serialize};
+
+use super::exact::{self, ByRate};
+use crate::domain::check::ParentLine;
+use crate::domain::document::{Item, Receipt};
+use crate::domain::input::{ItemInput, ReceiptInput};
+use crate::domain::money::{self, Decimal, Numeral, round_ratio};
+use crate::domain::vat::VatRate;
+
+/// The totals of a sale, as decimal text: 8 places, or 2 where it says cents.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SaleTotals {
+    /// Its lines, in order.
+    pub items: Vec<SaleLine>,
+    /// What the sale comes to, complimentary lines left out: rounded once, here. Cents.
+    pub total_amount: String,
+    /// The same before it is rounded to cents.
+    pub total_amount_exact: String,
+    /// Without VAT, before line discounts, complimentary lines included.
+    pub total_taxable_amount: String,
+    /// VAT, complimentary lines included.
+    pub total_vat_amount: String,
+    /// Line discounts without VAT.
+    pub total_discount: String,
+    /// Line discounts, VAT included.
+    pub total_gross_discount: String,
+    /// Discount at payment. Cents.
+    pub discount: String,
+    /// Cash, electronic and meal vouchers. Cents.
+    pub paid_amount: String,
+    /// Services and goods not yet paid. Cents.
+    pub total_uncollected_amount: String,
+    /// `total_amount` less `discount`. Cents.
+    pub amount_to_settle: String,
+}
+
+/// A line of a sale in the authority's own shape, as decimal text with 8 places.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SaleLine {
+    /// Price of one, VAT included.
+    pub gross_price: String,
+    /// Price of one without VAT.
+    pub unit_price: String,
+    /// Discount of the line, VAT included.
+    pub gross_discount: String,
+    /// Discount of the line without VAT.
+    pub unit_discount: String,
+    /// The line without VAT, before its discount.
+    pub taxable_amount: String,
+    /// The line without VAT, after its discount.
+    pub net_taxable_amount: String,
+    /// Its VAT.
+    pub vat_amount: String,
+    /// What it comes to, VAT included, after its discount.
+    pub total_amount: String,
+}
+
+/// What the totals need of a line, as whole numbers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Line {
+    /// Hundredths.
+    pub quantity: i128,
+    /// 10^-8 euro.
+    pub price: i128,
+    /// 10^-8 euro.
+    pub discount: i128,
+    pub rate: VatRate,
+    pub complimentary: bool,
+}
+
+impl Line {
+    /// Before its discount, in 10^-10 euro.
+    pub fn before_discount(&self) -> Option<i128> {
+        self.quantity.checked_mul(self.price)
+    }
+
+    /// After its discount, in 10^-10 euro.
+    pub fn after_discount(&self) -> Option<i128> {
+        self.before_discount()?.checked_sub(self.discount.checked_mul(100)?)
+    }
+
+    fn of(item: &Item) -> Option<Line> {
+        Some(Line {
+            quantity: item.quantity.at(2)?,
+            price: item.unit_price.at(8)?,
+            discount: item.discount.at(8)?,
+            rate: item.vat_rate_code,
+            complimentary: item.complimentary,
+        })
+    }
+
+    fn of_input(item: &ItemInput) -> Option<Line> {
+        Some(Line {
+            quantity: item.quantity.parse().ok()?.at(2)?,
+            price: item.unit_price.parse().ok()?.at(8)?,
+            discount: number(item.discount.as_ref(), 8)?,
+            rate: item.vat_rate_code.parse().ok()?,
+            complimentary: item.complimentary.unwrap_or(false),
+        })
+    }
+
+    fn totals(&self) -> Option<SaleLine> {
+        let (before, after) = (self.before_discount()?, self.after_discount()?);
+        let scaled = |amount: i128| amount.checked_mul(100); // from 10^-8 to 10^-10
+        let eight = |digits: Option<i128>| digits.map(|digits| money::text(digits, 8));
+        Some(SaleLine {
+            gross_price: eight(Some(self.price))?,
+            unit_price: eight(exact::net(scaled(self.price)?, self.rate))?,
+            gross_discount: eight(Some(self.discount))?,
+            unit_discount: eight(exact::net(scaled(self.discount)?, self.rate))?,
+            taxable_amount: eight(exact::net(before, self.rate))?,
+            net_taxable_amount: eight(exact::net(after, self.rate))?,
+            vat_amount: eight(exact::vat(after, self.rate))?,
+            total_amount: eight(round_ratio(after, 100))?,
+        })
+    }
+}
+
+fn number(numeral: Option<&Numeral>, places: u32) -> Option<i128> {
+    numeral.map_or(Some(0), |numeral| numeral.parse().ok()?.at(places))
+}
+
+/// Paid, uncollected and discounted, in cents.
+struct Payments {
+    paid: i128,
+    uncollected: i128,
+    discount: i128,
+}
+
+fn totals(lines: &[Line], payments: &Payments) -> Option<SaleTotals> {
+    let (mut taxable, mut net, mut discounts) = (ByRate::new(), ByRate::new(), ByRate::new());
+    let mut gross_discount = 0i128;
+    let mut items = Vec::with_capacity(lines.len());
+    for line in lines {
+        taxable.add(line.rate, line.before_discount()?)?;
+        net.add(line.rate, line.after_discount()?)?;
+        discounts.add(line.rate, line.discount.checked_mul(100)?)?;
+        gross_discount = gross_discount.checked_add(line.discount)?;
+        items.push(line.totals()?);
+    }
+    let total = sum_due(lines)?;
+    let cents = round_ratio(total, 100_000_000)?;
+    let eight = |digits: Option<i128>| digits.map(|digits| money::text(digits, 8));
+    let two = |cents: i128| money::text(cents, 2);
+    Some(SaleTotals {
+        items,
+        total_amount: two(cents),
+        total_amount_exact: eight(round_ratio(total, 100))?,
+        total_taxable_amount: eight(taxable.net())?,
+        total_vat_amount: eight(net.vat())?,
+        total_discount: eight(discounts.net())?,
+        total_gross_discount: eight(Some(gross_discount))?,
+        discount: two(payments.discount),
+        paid_amount: two(payments.paid),
+        total_uncollected_amount: two(payments.uncollected),
+        amount_to_settle: two(cents.checked_sub(payments.discount)?),
+    })
+}
+
+/// Σ of the lines that are not complimentary, in 10^-10 euro, exact.
+fn sum_due(lines: &[Line]) -> Option<i128> {
+    let paid_for = lines.iter().filter(|line| !line.complimentary);
+    paid_for.map(Line::after_discount).try_fold(0i128, |sum, line| sum.checked_add(line?))
+}
+
+/// What must be paid for these lines, in cents: rounded once.
+pub(crate) fn due_of_lines(lines: &[Line]) -> Option<i128> {
+    round_ratio(sum_due(lines)?, 100_000_000)
+}
+
+/// The totals of a sale; `None` only past the limits that the checks keep.
+pub fn sale(receipt: &Receipt) -> Option<SaleTotals> {
+    let cents = |amounts: &[Decimal]| sum(amounts.iter().map(|amount| amount.at(2)));
+    let payments = Payments {
+        paid: cents(&[
+            receipt.cash_payment_amount,
+            receipt.electronic_payment_amount,
+            receipt.ticket_restaurant_payment_amount,
+        ])?,
+        uncollected: cents(&[receipt.services_uncollected_amount, receipt.goods_uncollected_amount])?,
+        discount: receipt.discount.at(2)?,
+    };
+    totals(&receipt.items.iter().map(Line::of).collect::<Option<Vec<_>>>()?, &payments)
+}
+
+/// The totals of a sale that has not passed the checks, for showing beside its violations; `None` where its numbers or
+/// VAT rates cannot be read.
+pub fn sale_of_input(input: &ReceiptInput) -> Option<SaleTotals> {
+    let cents = |amounts: &[&Option<Numeral>]| sum(amounts.iter().map(|amount| number(amount.as_ref(), 2)));
+    let payments = Payments {
+        paid: cents(&[
+            &input.cash_payment_amount,
+            &input.electronic_payment_amount,
+            &input.ticket_restaurant_payment_amount,
+        ])?,
+        uncollected: cents(&[&input.services_uncollected_amount, &input.goods_uncollected_amount])?,
+        discount: number(input.discount.as_ref(), 2)?,
+    };
+    totals(&input.items.iter().map(Line::of_input).collect::<Option<Vec<_>>>()?, &payments)
+}
+
+fn sum(amounts: impl Iterator<Item = Option<i128>>) -> Option<i128> {
+    amounts.into_iter().try_fold(0i128, |sum, amount| sum.checked_add(amount?))
+}
+
+/// What must be paid of a sale, in cents exact: Σ of the non-complimentary lines, rounded once.
+pub fn due(receipt: &Receipt) -> Option<Decimal> {
+    Decimal::new(due_of_lines(&receipt.items.iter().map(Line::of).collect::<Option<Vec<_>>>()?)?, 2)
+}
+
+/// The lines of a sale as a return needs them, with nothing returned yet and no ids. From the journaled body and totals.
+pub fn parent_lines(receipt: &Receipt, totals: &SaleTotals) -> Vec<ParentLine> {
+    let read = |text: &str| text.parse().unwrap_or(Decimal::ZERO); // what we wrote ourselves is always a number
+    let lines = receipt.items.iter().zip(&totals.items);
+    lines
+        .map(|(item, line)| ParentLine {
+            id: None,
+            quantity: item.quantity,
+            returned: Decimal::ZERO,
+            unit_price: read(&line.unit_price),
+            unit_discount: read(&line.unit_discount),
+            vat_rate: item.vat_rate_code,
+            complimentary: item.complimentary,
+        })
+        .collect()
+}

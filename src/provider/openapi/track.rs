@@ -1,0 +1,103 @@
+//! What the authority said of a receipt that Openapi has.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::Value;
+
+use super::look_up::is_void;
+use super::{KIND, Openapi, read_one};
+use crate::domain::outcome::{Answer, TrackOutcome};
+use crate::provider::classify::{NoRead, Seen};
+use crate::provider::correction::{UNNAMED_VOID, unnamed_void};
+use crate::provider::http::Reply;
+use crate::provider::pages::PAGE;
+use crate::provider::{Provider, Tracked, receipt, verdict};
+
+impl Openapi {
+    pub(super) async fn ask(&self, tracked: &Tracked, seen: &mut Seen) -> Result<TrackOutcome, NoRead> {
+        let id = tracked.remote.remote_id.as_deref().ok_or_else(|| NoRead::failed("the provider's id is not known"))?;
+        if let Some(parent) = id.strip_prefix(UNNAMED_VOID) {
+            return self.ask_parent(parent, tracked, seen).await;
+        }
+        let row = self.one(id, seen).await?;
+        Ok(verdict::judge(KIND, tracked, &row))
+    }
+
+    /// A void whose own id was never told: its effect on the parent.
+    async fn ask_parent(&self, parent: &str, tracked: &Tracked, seen: &mut Seen) -> Result<TrackOutcome, NoRead> {
+        let voided = receipt::status(&self.one(parent, seen).await?).as_deref() == Some("voided");
+        let children = self.children(parent, seen, |_, row| is_void(row)).await?;
+        Ok(match (children.as_slice(), voided) {
+            ([(_, row)], _) => verdict::judge(KIND, tracked, row),
+            (_, true) => TrackOutcome::Registered(Box::new(unnamed_void(parent, "voided"))),
+            (_, false) => TrackOutcome::Pending(Box::new(unnamed_void(parent, "new"))),
+        })
+    }
+
+    /// Those that still wait are in a short list, those that moved on in the lists of their days; only what is in
+    /// neither is asked for one by one.
+    pub(super) async fn ask_many(&self, tracked: &[Tracked]) -> Vec<Answer<TrackOutcome>> {
+        let mut lists = verdict::Lists::new();
+        for fiscal_id in verdict::crowded(tracked) {
+            let mut seen = Seen::default();
+            let rows = self.rows_of(fiscal_id, tracked, &mut seen).await;
+            lists.insert(fiscal_id, rows.map_err(|why| seen.answer(why.into_track())));
+        }
+        let mut answers = Vec::with_capacity(tracked.len());
+        for one in tracked {
+            answers.push(match verdict::listed(KIND, one, &lists) {
+                Some(answer) => answer,
+                None => self.track(one).await,
+            });
+        }
+        answers
+    }
+
+    async fn rows_of(
+        &self,
+        fiscal_id: &str,
+        tracked: &[Tracked],
+        seen: &mut Seen,
+    ) -> Result<HashMap<String, Value>, NoRead> {
+        let waiting = self.list(&[("fiscal_id", fiscal_id), ("status", "new,retry")], seen, |_, _| true).await?;
+        let mut rows: HashMap<String, Value> = waiting.into_iter().collect();
+        let mut moved: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for one in tracked.iter().filter(|one| one.call.fiscal_id.as_ref().is_some_and(|of| of.as_str() == fiscal_id)) {
+            if let Some(id) = one.remote.remote_id.as_deref().filter(|id| !rows.contains_key(*id)) {
+                let day = one.remote.created_at.unwrap_or(one.accepted_at).date_naive().to_string();
+                moved.entry(day).or_default().push(id);
+            }
+        }
+        for (day, mut ids) in moved.into_iter().filter(|(_, ids)| ids.len() >= verdict::MANY) {
+            let mut skip = 0;
+            // Never more pages than half of what asking for each would cost.
+            for _ in 0..ids.len() / 2 {
+                let page = self.page(&[("fiscal_id", fiscal_id), ("created_at", &day)], skip, PAGE, seen).await?;
+                if page.is_empty() {
+                    break;
+                }
+                skip += page.len();
+                for row in page {
+                    let Some(id) = receipt::id_of(KIND, &row) else { continue };
+                    if let Some(place) = ids.iter().position(|wanted| *wanted == id) {
+                        ids.swap_remove(place);
+                        rows.insert(id, row);
+                    }
+                }
+                if ids.is_empty() {
+                    break;
+                }
+            }
+        }
+        Ok(rows)
+    }
+}
+
+/// What an answer to "give me this receipt" says of its document.
+pub(crate) fn classify(tracked: &Tracked, reply: &Reply) -> TrackOutcome {
+    let id = tracked.remote.remote_id.as_deref().unwrap_or_default();
+    match read_one(reply, id) {
+        Ok(row) => verdict::judge(KIND, tracked, &row),
+        Err(why) => why.into_track(),
+    }
+}

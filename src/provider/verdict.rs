@@ -1,0 +1,73 @@
+//! From a receipt as the provider shows it to the verdict on its document, the same for both receipt APIs.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::Value;
+
+use super::Tracked;
+use super::classify::NoRead;
+use super::receipt::{self, Stage, refuses_credentials};
+use crate::domain::account::ProviderKind;
+use crate::domain::document::Kind;
+use crate::domain::outcome::{Answer, HoldAnswer, HoldReason, HoldScope, TrackOutcome};
+
+/// From so many documents of one VAT number on, its list of waiting ones is read instead of each.
+pub(crate) const MANY: usize = 4;
+
+/// What a receipt's state means for its document.
+pub(crate) fn judge(provider: ProviderKind, tracked: &Tracked, row: &Value) -> TrackOutcome {
+    let remote = receipt::remote(provider, row, tracked.accepted_at);
+    match receipt::stage(row, &remote) {
+        Stage::Waiting => match refuses_credentials(row) {
+            Some(detail) => {
+                let (scope, reason) = (HoldScope::FiscalId, HoldReason::Credentials);
+                TrackOutcome::PendingHeld { remote: Box::new(remote), hold: HoldAnswer { scope, reason, detail } }
+            }
+            None => TrackOutcome::Pending(Box::new(remote)),
+        },
+        // Returns need the authority's item ids; they may come a moment later.
+        Stage::There
+            if tracked.call.body.kind() == Kind::Receipt
+                && remote.items.is_empty()
+                && remote.status.as_deref() == Some("submitted") =>
+        {
+            TrackOutcome::Pending(Box::new(remote))
+        }
+        Stage::There => TrackOutcome::Registered(Box::new(remote)),
+        Stage::Failed(outcome) => outcome,
+        // A new word of theirs: kept and shown, and asked again.
+        Stage::Strange(Some(_)) => TrackOutcome::Pending(Box::new(remote)),
+        Stage::Strange(None) => NoRead::failed("the answer has no status").into_track(),
+    }
+}
+
+/// Whether the authority has it.
+pub(crate) fn is_there(provider: ProviderKind, row: &Value) -> bool {
+    let remote = receipt::remote(provider, row, chrono::DateTime::UNIX_EPOCH);
+    receipt::stage(row, &remote) == Stage::There
+}
+
+/// Receipts of VAT numbers as the provider lists them, by id, or why they could not be listed.
+pub(crate) type Lists<'a> = HashMap<&'a str, Result<HashMap<String, Value>, Answer<TrackOutcome>>>;
+
+/// The VAT numbers that have enough documents for a list.
+pub(crate) fn crowded(tracked: &[Tracked]) -> Vec<&str> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for fiscal_id in tracked.iter().filter_map(|one| one.call.fiscal_id.as_ref()) {
+        *counts.entry(fiscal_id.as_str()).or_default() += 1;
+    }
+    counts.into_iter().filter(|(_, count)| *count >= MANY).map(|(fiscal_id, _)| fiscal_id).collect()
+}
+
+/// The verdict that the lists give; none when the document must be asked for itself: it is in no list, or its row does
+/// not show the items that a return would need.
+pub(crate) fn listed(provider: ProviderKind, one: &Tracked, lists: &Lists<'_>) -> Option<Answer<TrackOutcome>> {
+    let id = one.remote.remote_id.as_deref()?;
+    let rows = match lists.get(one.call.fiscal_id.as_ref()?.as_str())? {
+        Err(failed) => return Some(failed.clone()),
+        Ok(rows) => rows,
+    };
+    let outcome = judge(provider, one, rows.get(id)?);
+    let bare = matches!(&outcome, TrackOutcome::Registered(remote) if remote.items.is_empty());
+    (!(bare && one.call.body.kind() == Kind::Receipt)).then(|| Answer::without_http(outcome))
+}

@@ -1,0 +1,249 @@
+//! A simulated week of a shop with three tills at all three providers: outages, lost answers, late commits, crashes,
+//! refused credentials, clocks set wrong, blackouts, both changes of the clocks. At the end everything was issued exactly once or is
+//! held with a reason, and nothing was on the wire in a blackout. `STAFFETTA_SEED=n` repeats one seed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Timelike, Utc};
+use staffetta::domain::account::Account;
+use staffetta::domain::calendar::Window;
+use staffetta::domain::document::{Kind, Note};
+use staffetta::domain::input::{DraftInput, DraftItemInput};
+use staffetta::prelude::*;
+use staffetta::testing::{Authority, Chances, Random, Refusing, TestClock, check_exactly_once};
+use staffetta::view::{ListFilter, Summary};
+
+use crate::support::patiently;
+use crate::support::shop::{accounts, memory_queue};
+
+const SEEDS: u64 = 50;
+const TICK: TimeDelta = TimeDelta::minutes(20);
+
+/// A winter week, and the weeks of both changes of the clocks.
+const STARTS: [&str; 3] = ["2026-01-12T06:00:00Z", "2026-03-24T06:00:00Z", "2026-10-20T06:00:00Z"];
+
+struct Shop {
+    random: Random,
+    clock: Arc<TestClock>,
+    authorities: Vec<(Account, Authority)>,
+    folder: tempfile::TempDir,
+    queue: Queue,
+    dispatcher: Option<Dispatcher>,
+    sold: Vec<String>,
+    drafts: Vec<String>,
+    number: u64,
+}
+
+impl Shop {
+    fn open(seed: u64) -> Shop {
+        let start: DateTime<Utc> = STARTS[(seed % 3) as usize].parse().unwrap();
+        let clock = Arc::new(TestClock::starting_at(start));
+        let authorities: Vec<_> = accounts()
+            .into_iter()
+            .zip(0..)
+            .map(|(account, n)| {
+                let authority = Authority::new(account.provider, Arc::clone(&clock), seed * 10 + n);
+                (account, authority)
+            })
+            .collect();
+        let folder = tempfile::tempdir().unwrap();
+        let queue = memory_queue(folder.path(), clock.clone());
+        Shop {
+            random: Random::new(seed),
+            clock,
+            authorities,
+            folder,
+            queue,
+            dispatcher: None,
+            sold: Vec::new(),
+            drafts: Vec::new(),
+            number: 0,
+        }
+    }
+
+    fn start(&mut self) {
+        let managed = self
+            .authorities
+            .iter()
+            .map(|(account, authority)| Managed::new(account.clone(), Arc::new(authority.clone())))
+            .collect();
+        let settings = Settings { longest_sleep: Duration::from_secs(3600), ..Settings::default() };
+        self.dispatcher = Some(Dispatcher::start_with(&self.queue, managed, settings).unwrap());
+    }
+
+    async fn crash(&mut self) {
+        if let Some(dispatcher) = self.dispatcher.take() {
+            dispatcher.stop_now().await;
+        }
+        self.queue.close().unwrap();
+        self.queue = memory_queue(self.folder.path(), self.clock.clone());
+        self.start();
+    }
+
+    fn key(&mut self) -> String {
+        self.number += 1;
+        format!("till-{}/{:06}", self.number % 3 + 1, self.number)
+    }
+
+    /// What a till does; what intake refuses (a void after a return, too much given back) is refused, not lost.
+    fn trade(&mut self) {
+        let issuer = if self.random.per_mille(500) { "12345678903" } else { "01234567897" };
+        let price = ["1.20", "12.90", "4.50"][self.random.below(3) as usize];
+        let sale = Receipt::new(issuer.parse().unwrap())
+            .item(Item::new("Caffè", price.parse().unwrap(), VatRate::Ten))
+            .item(Item::new("Libro", "10.00".parse().unwrap(), VatRate::Four).quantity(2));
+        let due = price.parse::<Decimal>().unwrap().checked_add("20.00".parse().unwrap()).unwrap();
+        let key = self.key();
+        self.queue.enqueue(&key, sale.cash(due).build().unwrap()).unwrap();
+        self.sold.push(key);
+        if self.random.per_mille(150) {
+            let parent = self.recent();
+            let key = self.key();
+            self.correct(&key, Return::of(Parent::Key(parent)).line(1, 1));
+        }
+        if self.random.per_mille(100) {
+            let parent = self.recent();
+            let key = self.key();
+            self.correct(&key, Void::of(Parent::Key(parent)));
+        }
+        if self.random.per_mille(60) {
+            self.tax_free();
+        }
+    }
+
+    fn tax_free(&mut self) {
+        let key = self.key();
+        let item = DraftItemInput {
+            item_code: None,
+            description: "Borsa in pelle".to_owned(),
+            quantity: "1".into(),
+            unit_price_with_vat: "244.00".into(),
+            vat_rate: "22".into(),
+        };
+        let draft =
+            DraftInput { merchant_invoice_id: key.clone(), created_on: None, items: vec![item], discount: None };
+        self.queue.enqueue(&key, draft).unwrap();
+        self.drafts.push(key);
+        if self.random.per_mille(500) {
+            let parent: Key = self.drafts[self.random.below(self.drafts.len() as u64) as usize].parse().unwrap();
+            let key = self.key();
+            let number = key.clone();
+            self.correct(&key, NoteNumber::of(Parent::Key(parent), Note::CreditVat, number));
+        }
+    }
+
+    fn correct(&self, key: &str, document: impl Into<NewDocument>) {
+        match self.queue.enqueue(key, document) {
+            Ok(_) => {}
+            Err(Error::Rejected(rejection)) => {
+                assert!(matches!(rejection.code, "parent_conflict" | "invalid"), "{rejection}");
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    fn recent(&mut self) -> Key {
+        let back = self.random.below(12.min(self.sold.len() as u64)) as usize;
+        self.sold[self.sold.len() - 1 - back].parse().unwrap()
+    }
+
+    fn trouble(&mut self, now: DateTime<Utc>) {
+        for index in 0..self.authorities.len() {
+            let authority = self.authorities[index].1.clone();
+            if self.random.per_mille(20) {
+                let minutes = 5 + self.random.below(240) as i64;
+                authority.add_outage(now, now + TimeDelta::minutes(minutes));
+            }
+            if self.random.per_mille(30) {
+                let chances = if self.random.per_mille(700) { Chances::BAD_LINE } else { Chances::NONE };
+                authority.set_chances(chances);
+            }
+            if self.random.per_mille(30) {
+                authority.set_list_lag(TimeDelta::seconds(self.random.below(60) as i64));
+            }
+            if self.random.per_mille(5) {
+                authority.set_refusing(Refusing::Credentials);
+            } else if self.random.per_mille(300) {
+                authority.set_refusing(Refusing::Nothing);
+                let name = self.authorities[index].0.name.to_string();
+                self.queue.release(&name, None, "the shop", "credentials corrected").unwrap();
+            }
+        }
+    }
+
+    fn end_of_trouble(&self) {
+        for (account, authority) in &self.authorities {
+            authority.set_chances(Chances::NONE);
+            authority.set_refusing(Refusing::Nothing);
+            self.queue.release(account.name.as_str(), None, "the shop", "all is well").unwrap();
+        }
+    }
+
+    fn documents(&self) -> Vec<Summary> {
+        self.queue.list(&ListFilter::default()).unwrap()
+    }
+}
+
+async fn week(seed: u64) {
+    let mut shop = Shop::open(seed);
+    shop.start();
+    let end = shop.clock.true_time() + TimeDelta::days(7);
+    while shop.clock.true_time() < end {
+        let now = shop.clock.true_time();
+        shop.trouble(now);
+        let chance = match staffetta::domain::calendar::rome(now).hour() {
+            23 => 900, // close to the blackout most of all
+            9..20 => 500,
+            _ => 60,
+        };
+        if shop.random.per_mille(chance) {
+            shop.trade();
+        }
+        if shop.random.per_mille(15) {
+            shop.crash().await;
+        }
+        let jitter = TimeDelta::seconds(shop.random.below(1200) as i64 - 600);
+        tokio::time::sleep((TICK + jitter).to_std().unwrap()).await;
+    }
+    shop.end_of_trouble();
+    let drained = patiently(TimeDelta::days(3), shop.dispatcher.as_ref().unwrap().drained()).await;
+    judge(seed, &shop, drained);
+    shop.dispatcher.take().unwrap().stop().await.unwrap();
+}
+
+fn judge(seed: u64, shop: &Shop, drained: bool) {
+    let documents = shop.documents();
+    let ledger: Vec<_> = shop.authorities.iter().flat_map(|(_, authority)| authority.ledger()).collect();
+    let findings = check_exactly_once(&ledger, &documents);
+    assert!(findings.is_empty(), "seed {seed}: {findings:?}");
+    for (account, authority) in &shop.authorities {
+        let inside = authority.inside(Window::AUTHORITY);
+        assert!(inside.is_empty(), "seed {seed}: {} in the blackout: {inside:?}", account.name);
+    }
+    for document in &documents {
+        let reason = document.reason.as_deref().unwrap_or_default();
+        match document.state {
+            State::Registered | State::Cancelled => {}
+            State::Accepted if document.kind == Kind::Draft => {} // waits for its merchant
+            State::Held => assert!(!reason.is_empty(), "seed {seed}: {} is held without a reason", document.key),
+            other => panic!("seed {seed}: {} is left {other}: {reason} (drained: {drained})", document.key),
+        }
+        assert!(document.attempts < 60, "seed {seed}: {} took {} attempts", document.key, document.attempts);
+    }
+    let held = documents.iter().filter(|document| document.state == State::Held).count();
+    assert!(held * 10 <= documents.len(), "seed {seed}: {held} of {} are held", documents.len());
+    assert!(drained, "seed {seed}: not drained");
+}
+
+#[test]
+fn simulation_of_weeks_issues_everything_exactly_once() {
+    let seeds: Vec<u64> = match std::env::var("STAFFETTA_SEED") {
+        Ok(seed) => vec![seed.parse().expect("STAFFETTA_SEED is a number")],
+        Err(_) => (1..=SEEDS).collect(),
+    };
+    for seed in seeds {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(week(seed));
+    }
+}
