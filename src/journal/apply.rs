@@ -12,7 +12,7 @@ use super::error::{JournalError, Result};
 use super::keys;
 use super::place::{Place, place};
 use super::record::Position;
-use super::view::Recorded;
+use super::stored;
 use crate::domain::event::{DocEvent, Enqueued, Entry, ParentRef};
 use crate::domain::id::{AccountName, DocId};
 use crate::domain::state::{Progress, State};
@@ -33,20 +33,10 @@ pub(crate) trait Entries {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>>;
     /// The first `limit` entries with `from` <= key < `to`, in order.
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>>;
-    /// The fact recorded at a position.
-    fn fact(&self, at: Position) -> Result<Recorded>;
-}
-
-/// A document as the index has it. Of one to which nothing has happened yet it has only the place of its record: a
-/// backlog costs few bytes, and little is written for each document taken.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct Stored {
-    first: Position,
-    later: Option<(Position, Progress)>,
 }
 
 /// A document with where its records are.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Document {
     /// The record that brought it.
     pub first: Position,
@@ -88,21 +78,7 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 
 /// The document with this number.
 pub(crate) fn document(entries: &dyn Entries, id: DocId) -> Result<Option<Document>> {
-    entries.get(&keys::document(id))?.map(|bytes| stored(entries, id, &bytes)).transpose()
-}
-
-/// The document in an entry's value.
-pub(crate) fn stored(entries: &dyn Entries, id: DocId, bytes: &[u8]) -> Result<Document> {
-    let Stored { first, later } = decode(bytes)?;
-    if let Some((last, progress)) = later {
-        return Ok(Document { first, last, progress });
-    }
-    match entries.fact(first)? {
-        Recorded { seq, at, entry: Entry::Enqueued(taken) } if seq == id.0 => {
-            Ok(Document { first, last: first, progress: Progress::begin(id, at, &taken) })
-        }
-        _ => Err(JournalError::damaged(first.segment, first.offset, "this is not the document that the index says")),
-    }
+    entries.get(&keys::document(id))?.map(|bytes| stored::read(id, &bytes)).transpose()
 }
 
 /// Applies `entry`, recorded `at`, to the entries that `before` has.
@@ -185,7 +161,7 @@ impl Work<'_> {
             self.mark(keys::invoice(name, id));
         }
         self.marks(None, Some((&progress, parent.as_ref())))?;
-        self.put(keys::document(id), encode(&Stored { first: at.position, later: None })?);
+        self.put(keys::document(id), stored::fresh(taken, at.time, at.position)?);
         Ok(progress)
     }
 
@@ -197,8 +173,8 @@ impl Work<'_> {
         if old.progress.state != progress.state || old.progress.has_items != progress.has_items {
             self.place_children(&old.progress, &progress)?;
         }
-        let stored = Stored { first: old.first, later: Some((at.position, progress.clone())) };
-        self.put(keys::document(id), encode(&stored)?);
+        let document = Document { first: old.first, last: at.position, progress: progress.clone() };
+        self.put(keys::document(id), stored::touched(document)?);
         Ok((old.last, progress))
     }
 

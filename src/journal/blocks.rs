@@ -1,6 +1,6 @@
 //! Index entries packed together: sled keeps 8 to 16 items a page, whatever their size, and writes a page anew every few
 //! changes, so that small items cost it a kilobyte each on disk and much memory. It is given blocks instead: a run of
-//! neighbouring entries under the key of the block's beginning, each key without what it shares with the one before.
+//! neighbouring entries under the key of the block's beginning, each without what it shares with the one before.
 //! A block holds the entries from its beginning up to the next block's, all of one kind (first byte of the key).
 //!
 //! That is right for what changes together: entries in order of intake, of time, of a till's own numbers. Where changes
@@ -16,21 +16,26 @@ const TARGET_OF_NAMES: usize = 300;
 /// Changes are close together if they are at least one in so many entries of a block.
 const CLOSE: usize = 8;
 
-/// A block's bytes: for each entry how much of the key before it keeps (the first: of the block's beginning), then the
-/// rest, then the value.
+/// A block's bytes: for each entry how much of the key before it keeps (the first: of the block's beginning) and the
+/// rest, then the same of its value.
 pub(crate) fn encode(begin: &[u8], entries: &[Pair]) -> Vec<u8> {
-    let (mut out, mut before) = (Vec::new(), begin);
+    let (mut out, mut before) = (Vec::new(), (begin, [].as_slice()));
     for (key, value) in entries {
-        let shared = key.iter().zip(before).take_while(|(a, b)| a == b).count();
-        let rest = key.get(shared..).unwrap_or_default();
-        number(shared, &mut out);
-        number(rest.len(), &mut out);
-        out.extend_from_slice(rest);
-        number(value.len(), &mut out);
-        out.extend_from_slice(value);
-        before = key;
+        for (part, before) in [(key, before.0), (value, before.1)] {
+            let shared = shared(part, before);
+            let rest = part.get(shared..).unwrap_or_default();
+            number(shared, &mut out);
+            number(rest.len(), &mut out);
+            out.extend_from_slice(rest);
+        }
+        before = (key, value);
     }
     out
+}
+
+/// How many bytes two things have in common at their beginning.
+fn shared(one: &[u8], other: &[u8]) -> usize {
+    one.iter().zip(other).take_while(|(a, b)| a == b).count()
 }
 
 /// The entries of a block; `None` when these are not the bytes of one.
@@ -57,16 +62,17 @@ pub(crate) fn find(begin: &[u8], bytes: &[u8], wanted: &[u8]) -> Option<Option<V
 
 /// Reads entries until `each` has enough.
 fn read(begin: &[u8], mut bytes: &[u8], mut each: impl FnMut(&[u8], &[u8]) -> bool) -> Option<()> {
-    let mut key = begin.to_vec();
+    let (mut key, mut value) = (begin.to_vec(), Vec::new());
     while !bytes.is_empty() {
-        let shared = take_number(&mut bytes)?;
-        if shared > key.len() {
-            return None;
+        for part in [&mut key, &mut value] {
+            let shared = take_number(&mut bytes)?;
+            if shared > part.len() {
+                return None;
+            }
+            part.truncate(shared);
+            part.extend_from_slice(take(&mut bytes)?);
         }
-        key.truncate(shared);
-        key.extend_from_slice(take(&mut bytes)?);
-        let value = take(&mut bytes)?;
-        if !each(&key, value) {
+        if !each(&key, &value) {
             break;
         }
     }
@@ -87,10 +93,10 @@ pub(crate) fn split(entries: &[Pair], changes: usize) -> Vec<&[Pair]> {
     let share = total.div_ceil(total.div_ceil(target));
     let (mut blocks, mut begin, mut size) = (Vec::new(), 0, 0);
     for (index, (key, value)) in entries.iter().enumerate() {
-        // Close enough: what the key shares with the one before.
+        // Close enough: without what is shared with the entry before.
         let before = index.checked_sub(1).filter(|_| size > 0).and_then(|before| entries.get(before));
-        let shared = before.map_or(0, |(before, _)| key.iter().zip(before).take_while(|(a, b)| a == b).count());
-        size += key.len() - shared + value.len() + 3;
+        let left_out = before.map_or(0, |before| shared(key, &before.0) + shared(value, &before.1));
+        size += key.len() + value.len() + 4 - left_out;
         if size >= share {
             blocks.extend(entries.get(begin..=index));
             (begin, size) = (index + 1, 0);

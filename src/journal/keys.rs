@@ -4,7 +4,7 @@
 //! | key | value |
 //! |---|---|
 //! | `k` key | document |
-//! | `p` document | where its records are, and its progress if anything happened to it |
+//! | `p` document | its progress and where its records are (`stored.rs`) |
 //! | `s` state, document | – ; those that are ready are only under `r` |
 //! | `r` account 0 fiscal id 0 document | – ; ready to be sent |
 //! | `w` document | – ; waits for its parent |

@@ -12,10 +12,7 @@ use super::error::{JournalError, Result};
 use super::heads::Heads;
 use super::index::{Reached, Store};
 use super::merge::merge;
-use super::reader::Segments;
-use super::record::Position;
 use super::shared::lock;
-use super::view::Recorded;
 
 /// Bytes of `recent` beyond which it is put into the store, however few entries they are.
 const FLUSH_BYTES: usize = 16 * 1024 * 1024;
@@ -237,10 +234,9 @@ impl Layers {
     }
 }
 
-/// Layers with more changes over them, and the facts they tell of.
+/// Layers with more changes over them.
 pub(crate) struct Under<'a> {
     pub layers: &'a Layers,
-    pub segments: &'a Segments,
     /// Newest first.
     pub over: &'a [&'a Changes],
 }
@@ -251,8 +247,5 @@ impl Entries for Under<'_> {
     }
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>> {
         self.layers.scan_under(self.over, from, to, limit)
-    }
-    fn fact(&self, at: Position) -> Result<Recorded> {
-        Ok(self.segments.read(at)?.0)
     }
 }

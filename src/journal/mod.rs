@@ -27,6 +27,7 @@ mod chain;
 mod checkpoint;
 mod error;
 mod files;
+mod folders;
 mod heads;
 mod index;
 mod keys;
@@ -37,10 +38,13 @@ mod reader;
 mod record;
 mod recovery;
 mod redo;
+mod replay;
 mod reserve;
 mod salvage;
+mod seal;
 mod segment;
 mod shared;
+mod stored;
 mod sums;
 mod transaction;
 mod verify;
@@ -325,9 +329,6 @@ impl Entries for Live<'_> {
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>> {
         self.0.layers.scan_under(&[], from, to, limit)
     }
-    fn fact(&self, at: Position) -> Result<Recorded> {
-        Ok(self.0.segments.read(at)?.0)
-    }
 }
 
 #[allow(private_interfaces, reason = "the trait is sealed")]
@@ -351,9 +352,6 @@ impl Entries for Journal {
     }
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>> {
         Live(&self.handle.shared).scan(from, to, limit)
-    }
-    fn fact(&self, at: Position) -> Result<Recorded> {
-        Live(&self.handle.shared).fact(at)
     }
 }
 

@@ -183,10 +183,6 @@ impl Entries for Transaction<'_> {
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>> {
         self.shared.layers.scan_under(&[&self.changes, &self.group.changes], from, to, limit)
     }
-
-    fn fact(&self, at: Position) -> Result<Recorded> {
-        Ok(self.read(at)?.0)
-    }
 }
 
 #[allow(private_interfaces, reason = "the trait is sealed")]

@@ -7,11 +7,12 @@ use super::apply::{self, At, Changes};
 use super::checkpoint::{self, Checkpoint};
 use super::error::{JournalError, Result};
 use super::files::Files;
+use super::folders;
 use super::index::{self, Reached, Store};
 use super::layers::{Layers, Under};
-use super::reader::Segments;
 use super::record::Position;
-use super::recovery::{INDEX, Replayed, apply_one, distrust};
+use super::recovery::{INDEX, distrust};
+use super::replay::{Replayed, apply_one};
 use super::salvage::{self, Ended, Met};
 use super::segment;
 use super::view::Recorded;
@@ -103,16 +104,8 @@ pub fn verify(dir: &Path, files: Arc<dyn Files>) -> Result<Report, JournalError>
     } else {
         Store::open(&scratch.0.join("records"), id, false)?.0
     };
-    let segments = Segments::new(files.clone(), dir, id, names.clone());
-    let mut check = Check {
-        report,
-        segments,
-        layers: Layers::new(id, store, FLUSH),
-        changes: Changes::new(),
-        known,
-        index,
-        failed: false,
-    };
+    let mut check =
+        Check { report, layers: Layers::new(id, store, FLUSH), changes: Changes::new(), known, index, failed: false };
     let ended = salvage::walk(&*files, dir, id, &names, &mut |met| check.meet(met))?;
     let report = check.finish(ended)?;
     scratch.remove()?;
@@ -172,7 +165,7 @@ struct Scratch(PathBuf);
 
 impl Scratch {
     fn remove(&self) -> Result<()> {
-        index::remove_folder(&self.0)
+        folders::remove_folder(&self.0)
     }
 }
 
@@ -205,7 +198,7 @@ fn open_index(
     }
     let damaged = |error| NoIndex::Damaged(format!("{error}; the next open makes it anew"));
     let copy = scratch.0.join("index");
-    index::copy(&dir.join(INDEX), &copy).map_err(damaged)?;
+    folders::copy(&dir.join(INDEX), &copy).map_err(damaged)?;
     match Store::open(&copy, id, known.is_some_and(|known| known.clean)).map_err(damaged)? {
         (store, Some(reached)) => Ok((store, reached)),
         (_, None) => Err(NoIndex::LeftOut("it is empty".to_owned())),
@@ -214,7 +207,6 @@ fn open_index(
 
 struct Check {
     report: Report,
-    segments: Segments,
     layers: Layers,
     changes: Changes,
     known: Option<Checkpoint>,
@@ -225,7 +217,7 @@ struct Check {
 
 impl Check {
     fn under<'a>(&'a self, over: &'a [&'a Changes]) -> Under<'a> {
-        Under { layers: &self.layers, segments: &self.segments, over }
+        Under { layers: &self.layers, over }
     }
 
     fn damage(&mut self, at: Position, key: Option<Key>, what: impl Into<String>) {

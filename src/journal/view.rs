@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 
 use super::apply::{self, Entries, Pair};
 use super::error::{JournalError, Result};
-use super::keys;
 use super::record::Position;
+use super::{keys, stored};
 use crate::domain::document::Kind;
 use crate::domain::event::{Enqueued, Entry, Hold};
 use crate::domain::id::{AccountName, DocId, FiscalId, Key};
@@ -47,7 +47,8 @@ pub struct Filter {
 }
 
 impl Filter {
-    fn takes(&self, doc: &Progress) -> bool {
+    /// Whether this document is meant.
+    pub(crate) fn takes(&self, doc: &Progress) -> bool {
         self.state.is_none_or(|state| doc.state == state)
             && self.account.as_ref().is_none_or(|account| doc.account.as_ref() == Some(account))
             && self.kind.is_none_or(|kind| doc.kind == kind)
@@ -287,7 +288,7 @@ pub trait View: source::Source {
                     let entries = self.entries().scan(&keys::document(DocId(first)), b"q", STEP)?;
                     let read = |(key, value): Pair| {
                         let id = keys::id_at_end(&key).ok_or_else(unreadable)?;
-                        Ok(apply::stored(self.entries(), id, &value)?.progress)
+                        Ok(stored::read(id, &value)?.progress)
                     };
                     entries.into_iter().map(read).collect::<Result<Vec<_>>>()?
                 }
