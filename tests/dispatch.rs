@@ -1,5 +1,7 @@
 //! The dispatcher against a scripted provider, with tokio's time paused: every promise of never twice, never stuck.
 
+mod damage;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -139,7 +141,7 @@ struct Bench {
     taxfree: Script,
     queue: Queue,
     dispatcher: Option<Dispatcher>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Bench {
@@ -148,7 +150,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let queue = memory_queue(folder.path(), clock.clone());
         let script = || Script::new(&clock);
-        Bench { roma: script(), milano: script(), taxfree: script(), queue, dispatcher: None, _folder: folder, clock }
+        Bench { roma: script(), milano: script(), taxfree: script(), queue, dispatcher: None, folder, clock }
     }
 
     fn start(&mut self) {
