@@ -1,5 +1,6 @@
 //! The dispatcher against a scripted provider, with tokio's time paused: every promise of never twice, never stuck.
 
+mod damage;
 mod holds;
 mod outage;
 mod told;
@@ -143,7 +144,7 @@ struct Bench {
     taxfree: Script,
     queue: Queue,
     dispatcher: Option<Dispatcher>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Bench {
@@ -152,7 +153,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let queue = memory_queue(folder.path(), clock.clone());
         let script = || Script::new(&clock);
-        Bench { roma: script(), milano: script(), taxfree: script(), queue, dispatcher: None, _folder: folder, clock }
+        Bench { roma: script(), milano: script(), taxfree: script(), queue, dispatcher: None, folder, clock }
     }
 
     fn start(&mut self) {

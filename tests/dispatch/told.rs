@@ -63,6 +63,7 @@ async fn dispatch_asks_on_for_the_id_at_otello() {
     assert_eq!((view.state, view.remote.otello_id.as_deref()), (State::Registered, Some("6B1F")));
     bench.pass(Duration::from_secs(24 * 3600)).await;
     assert_eq!(bench.taxfree.seen("track d").len(), 3);
+}
 
 #[tokio::test(start_paused = true)]
 async fn dispatch_raises_attention_where_the_provider_computed_other_totals_and_never_fails_the_document() {
