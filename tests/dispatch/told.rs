@@ -71,7 +71,8 @@ async fn dispatch_raises_attention_where_the_provider_computed_other_totals_and_
     for (total, taxable, vat, differs) in [
         ("2.40", "2.18181818", "0.21818182", None),
         ("2.4", "2.18181820", "0.21818180", None),
-        ("0", "", "0.21818182", None),
+        ("0", "", "0.00000000", None),
+        ("2.40", "2.40", "0", Some("total_vat_amount")),
         ("2.41", "2.18181818", "0.21818182", Some("total_amount")),
         ("2.40", "2.18181821", "0.21818182", Some("total_taxable_amount")),
         ("2.40", "2.18181818", "0.21818179", Some("total_vat_amount")),
@@ -97,7 +98,7 @@ async fn dispatch_raises_attention_where_the_provider_computed_other_totals_and_
         );
         if let Some(name) = differs {
             assert_eq!(view.attention[0].what, "totals_differ");
-            assert!(view.attention[0].why.contains(&format!(": {name}: the provider says")), "{:?}", view.attention);
+            assert!(view.attention[0].why.contains(&format!(" {name}: the provider says")), "{:?}", view.attention);
             assert_eq!(status.attention[0].key.as_deref(), Some("a"));
             assert!(status.attention[0].what.starts_with("totals_differ: "), "{status:?}");
         }

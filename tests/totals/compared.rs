@@ -90,6 +90,14 @@ fn what_only_one_side_has_is_no_difference() {
         assert_eq!(compare(&sale, name, theirs), 0, "{name} {theirs}");
     }
     assert_eq!(compare(&sale, "total_amount", "abc"), 1, "but nonsense is");
+    // A zero beside a number is one: a provider that computed no VAT is told, one that computed nothing yet is not.
+    let of = |pairs: &[(&str, &str)]| {
+        let pairs: Vec<_> = pairs.iter().map(|(name, theirs)| (name.to_string(), theirs.to_string())).collect();
+        differences(&sale, &pairs)
+    };
+    assert_eq!(of(&[("total_amount", "120"), ("total_vat_amount", "0"), ("total_discount", "0")]).len(), 1);
+    assert_eq!(of(&[("total_amount", "120"), ("total_vat_amount", "null"), ("total_discount", "''")]).len(), 0);
+    assert_eq!(of(&[("total_amount", "null"), ("total_vat_amount", "0"), ("total_taxable_amount", "0.00")]).len(), 0);
     assert!(differences(&sale, &[]).is_empty());
     let both = [("total_amount".to_owned(), "1".to_owned()), ("total_vat_amount".to_owned(), "1".to_owned())];
     assert_eq!(differences(&sale, &both).len(), 2);
