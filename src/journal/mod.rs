@@ -30,6 +30,8 @@ mod index;
 mod keys;
 mod layers;
 mod place;
+#[doc(hidden)]
+pub mod raw;
 mod reader;
 mod record;
 mod recovery;
