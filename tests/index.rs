@@ -154,7 +154,8 @@ fn expected_place(doc: &Progress, docs: &BTreeMap<DocId, Progress>) -> (&'static
             let waits = parent.is_some_and(|parent| match (parent.kind, parent.state, doc.kind) {
                 (Kind::Draft, State::Accepted, Kind::NoteNumber | Kind::Void) => false,
                 (_, State::Queued | State::Sending | State::InDoubt | State::Accepted | State::Held, _) => true,
-                (_, State::Registered, Kind::Return) => !parent.has_items,
+                // Its item ids are asked for as long as something is due.
+                (_, State::Registered, Kind::Return) => !parent.has_items && parent.due_at.is_some(),
                 _ => false,
             });
             if waits {

@@ -134,6 +134,14 @@ fn with_parent(
             };
             match item_ids(&story) {
                 Ok(ids) => lines.iter_mut().zip(ids).for_each(|(line, id)| line.id = Some(id)),
+                Err(_) if story.remote.items.is_empty() && is_over(&parent) => {
+                    let why = format!(
+                        "the provider does not tell the item ids of {}: find them there, then enqueue the return by `id` \
+                         with {{\"remote_id\": …}} as its parent",
+                        parent.key
+                    );
+                    return Ok(Binding::Hold { code: "items_unknown", why });
+                }
                 Err(why) if story.remote.items.is_empty() => return Ok(Binding::Wait(why)),
                 Err(why) => return Ok(Binding::Hold { code: "items_differ", why }),
             }
@@ -153,6 +161,11 @@ fn with_parent(
         _ => {}
     }
     Ok(Binding::Ready(Box::new(call)))
+}
+
+/// Whether nothing more is asked about a document that the authority has.
+fn is_over(parent: &Progress) -> bool {
+    parent.state == State::Registered && parent.due_at.is_none()
 }
 
 /// The authority's item ids, one for each line of our sale. By order, and each must agree in text, quantity, price and

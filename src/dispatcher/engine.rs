@@ -101,8 +101,8 @@ pub(super) enum Health {
     Answered,
     /// No trustworthy answer.
     Failed,
-    /// It wants a pause.
-    Pause(Duration),
+    /// It wants a pause, and may say for how long.
+    Pause(Option<Duration>),
     /// Nothing was asked.
     Nothing,
 }
@@ -435,11 +435,7 @@ impl Engine {
             match done.health {
                 Health::Answered => office.gate.answered(settings.in_flight),
                 Health::Failed => office.gate.failed(now, &settings.backoff),
-                Health::Pause(wanted) => {
-                    let spread =
-                        settings.backoff.delay(1, number(work.account.as_str().as_bytes()) ^ now.as_nanos() as u64);
-                    office.gate.pause(now, wanted, spread.min(wanted / 2));
-                }
+                Health::Pause(wanted) => office.gate.pause(now, wanted, &settings.backoff),
                 Health::Nothing => office.gate.ended(),
             }
             office.gate.backed_off.extend(done.backed_off);

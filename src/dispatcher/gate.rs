@@ -17,6 +17,8 @@ pub(super) struct Gate {
     pub(super) under_way: usize,
     /// Failures in a row that speak of the provider or the line, not of a document.
     failures: u32,
+    /// Pauses wanted in a row.
+    pauses: u32,
     /// Nothing before this moment: the provider is down, or asked for a pause.
     closed_until: Option<Duration>,
     /// The next moment that `requests_per_minute` allows.
@@ -33,6 +35,7 @@ impl Gate {
             window: 1,
             under_way: 0,
             failures: 0,
+            pauses: 0,
             closed_until: None,
             next_slot: None,
             requests_per_minute,
@@ -72,6 +75,7 @@ impl Gate {
             self.closed_until = None;
             self.window = 1;
         }
+        self.pauses = 0;
         self.window = (self.window * 2).min(most.max(1));
         self.backed_off.clear();
     }
@@ -84,10 +88,19 @@ impl Gate {
         self.closed_until = self.closed_until.max(now.checked_add(backoff.delay(self.failures, self.who)));
     }
 
-    /// The provider wants a pause (429); `spread` keeps many tills from coming back together.
-    pub(super) fn pause(&mut self, now: Duration, wanted: Duration, spread: Duration) {
+    /// The provider wants a pause (429): as long as it says, and a share more that keeps many tills from coming back
+    /// together; where it does not say, a growing one.
+    pub(super) fn pause(&mut self, now: Duration, wanted: Option<Duration>, backoff: &Backoff) {
         self.under_way = self.under_way.saturating_sub(1);
-        self.closed_until = self.closed_until.max(now.checked_add(wanted.saturating_add(spread)));
+        self.pauses = self.pauses.saturating_add(1);
+        let pause = match wanted {
+            Some(wanted) => {
+                let spread = backoff.delay(1, self.who ^ now.as_nanos() as u64);
+                wanted.saturating_add(spread.min(wanted / 2))
+            }
+            None => backoff.delay(self.pauses, self.who),
+        };
+        self.closed_until = self.closed_until.max(now.checked_add(pause));
         self.window = 1;
     }
 

@@ -11,7 +11,6 @@ use super::plan::{self, Board, Candidate, Desk, Step};
 use crate::domain::document::Kind;
 use crate::domain::event::{DocEvent, Hold, ParentRef};
 use crate::domain::id::{AccountName, DocId};
-use crate::domain::outcome::HoldReason;
 use crate::domain::state::{Progress, State};
 use crate::error::Error;
 use crate::journal::{Group, View};
@@ -63,7 +62,7 @@ impl Engine {
         let rests = self.resting.values().filter(|rest| rest.until > ticks);
         let mut wake: Option<Duration> = rests.map(|rest| rest.until - ticks).min();
         for (name, office) in &self.offices {
-            let shut = holds.iter().any(|hold| hold.account == *name && stops_reading(hold));
+            let shut = holds.iter().any(|hold| hold.account == *name && hold.stops_reading());
             if !shut && office.provider.is_some() {
                 if let Some(opens) = office.gate.opens_in(ticks) {
                     earlier(&mut wake, opens);
@@ -329,15 +328,8 @@ fn candidate(progress: &Progress) -> Option<Candidate> {
 fn keeps(holds: &[Hold], progress: &Progress) -> bool {
     match progress.state {
         State::Queued => is_held(holds, progress),
-        _ => holds.iter().any(|hold| Some(&hold.account) == progress.account.as_ref() && stops_reading(hold)),
+        _ => holds.iter().any(|hold| Some(&hold.account) == progress.account.as_ref() && hold.stops_reading()),
     }
-}
-
-/// Whether an account with this hold cannot even be asked.
-fn stops_reading(hold: &Hold) -> bool {
-    let unusable =
-        matches!(hold.reason, HoldReason::Credentials | HoldReason::SecretMissing | HoldReason::Misconfigured);
-    hold.fiscal_id.is_none() && unusable
 }
 
 fn is_held(holds: &[Hold], progress: &Progress) -> bool {

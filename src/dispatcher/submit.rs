@@ -127,8 +127,7 @@ async fn take_in(
             DocEvent::NotSent { why, status, counts: true, due_at }
         }
         SubmitOutcome::Deferred { why, retry_after, account: true } => {
-            let pause = retry_after.unwrap_or_else(|| shared.settings.backoff.delay(progress.attempts + 1, who));
-            done.health = Health::Pause(pause);
+            done.health = Health::Pause(retry_after);
             DocEvent::NotSent { why, status, counts: false, due_at: None }
         }
         SubmitOutcome::Deferred { why, retry_after, account: false } => {

@@ -139,7 +139,8 @@ fn pending(
 ) -> Vec<DocEvent> {
     let mut events = Vec::new();
     if progress.kind == Kind::Draft {
-        if let Some(horizon) = progress.deadline.filter(|horizon| *horizon <= now) {
+        let past = progress.deadline.filter(|horizon| *horizon <= now);
+        if let (State::Accepted, Some(horizon)) = (progress.state, past) {
             let why = format!("the merchant did not complete it before {}", horizon.to_rfc3339());
             return vec![DocEvent::Held { code: "deadline_passed".to_owned(), why }];
         }
@@ -174,9 +175,11 @@ fn end_of_day_near(progress: &Progress, now: DateTime<Utc>) -> bool {
 fn registered(followed: &Followed, remote: Remote, now: DateTime<Utc>, due_at: Option<DateTime<Utc>>) -> Vec<DocEvent> {
     let Followed { progress, story } = followed;
     let customs = remote.customs;
+    let named = remote.otello_id.is_some() || story.remote.otello_id.is_some();
     let due_at = match (progress.kind, customs) {
+        // Until customs have spoken and OTELLO's id is known, or its horizon ends.
         (Kind::Draft, Some(customs))
-            if !customs.is_final() && progress.deadline.is_none_or(|horizon| now < horizon) =>
+            if !(customs.is_final() && named) && progress.deadline.is_none_or(|horizon| now < horizon) =>
         {
             due_at
         }

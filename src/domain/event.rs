@@ -66,6 +66,16 @@ pub struct Hold {
     pub secret: Option<[u8; 16]>,
 }
 
+impl Hold {
+    /// Whether the account cannot even be asked about what it has: a hold is for new submissions, unless nothing works
+    /// with the account at all (PROVIDERS.md 5).
+    pub fn stops_reading(&self) -> bool {
+        let unusable =
+            matches!(self.reason, HoldReason::Credentials | HoldReason::SecretMissing | HoldReason::Misconfigured);
+        self.fiscal_id.is_none() && unusable
+    }
+}
+
 /// What a document's parent is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ParentRef {

@@ -169,7 +169,8 @@ impl Work<'_> {
         let progress = old.progress.apply(event, at.time)?;
         let parent = self.parent_of(&progress)?;
         self.marks(Some((&old.progress, parent.as_ref())), Some((&progress, parent.as_ref())))?;
-        if old.progress.state != progress.state || old.progress.has_items != progress.has_items {
+        let seen = |parent: &Progress| (parent.state, parent.has_items, parent.due_at.is_some());
+        if seen(&old.progress) != seen(&progress) {
             self.place_children(&old.progress, &progress)?;
         }
         let previous = old.last;

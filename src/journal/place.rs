@@ -40,7 +40,8 @@ fn waits_for(doc: &Progress, parent: &Progress) -> bool {
         State::Queued | State::Sending | State::InDoubt | State::Held => true,
         // The provider of tax-free invoices says itself that one is not completed yet.
         State::Accepted => !(parent.kind == Kind::Draft && matches!(doc.kind, Kind::NoteNumber | Kind::Void)),
-        State::Registered => doc.kind == Kind::Return && !parent.has_items,
+        // Its item ids are asked for as long as something is due.
+        State::Registered => doc.kind == Kind::Return && !parent.has_items && parent.due_at.is_some(),
         State::Refused | State::Failed | State::Cancelled => false,
     }
 }

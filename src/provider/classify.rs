@@ -127,6 +127,14 @@ impl NoRead {
         NoRead::Failed { why: clip(&why.into()), retry_after: None }
     }
 
+    /// The same, of a list: that there is no such list says nothing of the documents that could be in it.
+    pub(crate) fn of_list(self) -> NoRead {
+        match self {
+            NoRead::Gone(why) => NoRead::Failed { why, retry_after: None },
+            other => other,
+        }
+    }
+
     pub(crate) fn into_look_up(self) -> LookUpOutcome {
         match self {
             NoRead::Failed { why, retry_after } => LookUpOutcome::Failed { why, retry_after },

@@ -24,6 +24,11 @@ impl Surroundings {
                 && (hold.fiscal_id.is_none() || hold.fiscal_id == progress.fiscal_id)
         })
     }
+
+    /// The hold under which the provider cannot even be asked about this document, if any.
+    fn unasked(&self, progress: &Progress) -> Option<&Hold> {
+        self.holds.iter().find(|hold| Some(&hold.account) == progress.account.as_ref() && hold.stops_reading())
+    }
 }
 
 /// The sentence; `None` where the state says it all.
@@ -36,6 +41,13 @@ pub(crate) fn sentence(progress: &Progress, parent: Option<&Progress>, around: &
     match progress.state {
         State::Queued => Some(queued(progress, parent, around)),
         State::Sending => Some("the request is on the wire".to_owned()),
+        State::InDoubt | State::Accepted if around.unasked(progress).is_some() => {
+            let known = match progress.state {
+                State::InDoubt => "the answer was lost; looked up at the provider",
+                _ => "the provider has it; its verdict is asked for",
+            };
+            around.unasked(progress).map(|hold| format!("{known} when its account works again: {}", held(hold)))
+        }
         State::InDoubt => Some(match progress.due_at {
             Some(at) if at > around.now => {
                 after(&format!("the answer was lost; looked up at the provider at {}", local(at)))
@@ -55,16 +67,14 @@ pub(crate) fn sentence(progress: &Progress, parent: Option<&Progress>, around: &
     }
 }
 
+fn held(hold: &Hold) -> String {
+    let whom = hold.fiscal_id.as_ref().map(|id| format!(", VAT number {id},")).unwrap_or_default();
+    format!("the account {}{whom} is held ({}: {}). {}", hold.account, hold.reason.name(), hold.detail, hold.cure)
+}
+
 fn queued(progress: &Progress, parent: Option<&Progress>, around: &Surroundings) -> String {
     if let Some(hold) = around.hold_of(progress) {
-        let whom = hold.fiscal_id.as_ref().map(|id| format!(", VAT number {id},")).unwrap_or_default();
-        return format!(
-            "the account {}{whom} is held ({}: {}). {}",
-            hold.account,
-            hold.reason.name(),
-            hold.detail,
-            hold.cure
-        );
+        return held(hold);
     }
     let Some(name) = &progress.account else {
         return "no account of the configuration takes it yet".to_owned();

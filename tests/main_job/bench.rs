@@ -112,6 +112,12 @@ impl Bench {
         self.dispatcher = Some(dispatcher.unwrap());
     }
 
+    pub async fn stop(&mut self) {
+        if let Some(dispatcher) = self.dispatcher.take() {
+            within(dispatcher.stop(), || "it does not stop".to_owned()).await.unwrap();
+        }
+    }
+
     pub async fn stop_now(&mut self) {
         if let Some(dispatcher) = self.dispatcher.take() {
             within(dispatcher.stop_now(), || "it does not stop".to_owned()).await;

@@ -312,3 +312,19 @@ async fn a_list_that_fails_says_nothing_of_any() {
         assert_eq!(server.requests().iter().filter(|request| !is_login(request)).count(), 1);
     }
 }
+
+/// "Not found" to the question for a list is not "not found" to the question for each of its documents.
+#[tokio::test]
+async fn a_list_that_is_not_found_says_nothing_of_any() {
+    for provider in [OPENAPI, SMART] {
+        let server = FaultServer::start(|request| match is_login(request) {
+            true => logged_in(),
+            false => json(404, r#"{"message":"Not Found","detail":"Not Found","error":404}"#),
+        })
+        .await;
+        let all: Vec<Tracked> = (0..5).map(|n| tracked(provider, Kind::Receipt, &format!("r{n}"))).collect();
+        for answer in adapter(provider, &server).track_many(&all).await {
+            assert_eq!(verdict_word(&answer.outcome), "unreadable", "{answer:?}");
+        }
+    }
+}

@@ -41,7 +41,7 @@ impl Openapi {
         for fiscal_id in verdict::crowded(tracked) {
             let mut seen = Seen::default();
             let rows = self.rows_of(fiscal_id, tracked, &mut seen).await;
-            lists.insert(fiscal_id, rows.map_err(|why| seen.answer(why.into_track())));
+            lists.insert(fiscal_id, rows.map_err(|why| seen.answer(why.of_list().into_track())));
         }
         let mut answers = Vec::with_capacity(tracked.len());
         for one in tracked {

@@ -46,7 +46,7 @@ impl SmartReceipt {
         for fiscal_id in verdict::crowded(tracked) {
             let mut seen = Seen::default();
             let listed = self.waiting(fiscal_id, &mut seen).await;
-            waiting.insert(fiscal_id, listed.map_err(|why| seen.answer(why.into_track())));
+            waiting.insert(fiscal_id, listed.map_err(|why| seen.answer(why.of_list().into_track())));
         }
         let mut answers = Vec::with_capacity(tracked.len());
         for one in tracked {
