@@ -1,14 +1,17 @@
 //! A journal's folder, damaged: opening it, verifying it and reading what is readable never panic, and what is not as it
 //! was written is never taken for true.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use arbitrary::{Arbitrary, Unstructured};
+use chrono::DateTime;
 use staffetta::domain::event::Entry;
 use staffetta::domain::id::DocId;
-use staffetta::journal::{Found, Journal, JournalError, Options, Recorded, View, read_all, verify};
-use staffetta::testing::{Image, Sim};
+use staffetta::journal::{Found, Journal, JournalError, Options, Recorded, View, raw, read_all, verify};
+use staffetta::testing::{HandClock, Image, Sim};
+use uuid::Uuid;
 
 use crate::papers::{accepted, enqueue, record, sale, sending, unknown};
 
@@ -19,27 +22,79 @@ const MOST: usize = 6;
 /// Something that happens to a folder. Files are numbered in the order of their names; offsets wrap around.
 #[derive(Debug, Arbitrary)]
 enum Damage {
-    Flip { file: u8, offset: u16, bit: u8 },
-    Write { file: u8, offset: u16, bytes: [u8; 8] },
-    Zero { file: u8, offset: u16, length: u8 },
-    Cut { file: u8, length: u16 },
-    Append { file: u8, bytes: Vec<u8> },
-    Take { file: u8, offset: u16, length: u16 },
-    Repeat { file: u8, offset: u16, length: u16 },
-    Graft { from: u8, offset: u16, length: u16, to: u8, at: u16 },
-    Remove { file: u8 },
-    Exchange { one: u8, other: u8 },
-    Copy { from: u8, to: u8 },
-    Stray { name: u8, bytes: Vec<u8> },
+    Flip {
+        file: u8,
+        offset: u16,
+        bit: u8,
+    },
+    Write {
+        file: u8,
+        offset: u16,
+        bytes: [u8; 8],
+    },
+    Zero {
+        file: u8,
+        offset: u16,
+        length: u8,
+    },
+    Cut {
+        file: u8,
+        length: u16,
+    },
+    Append {
+        file: u8,
+        bytes: Vec<u8>,
+    },
+    Take {
+        file: u8,
+        offset: u16,
+        length: u16,
+    },
+    Repeat {
+        file: u8,
+        offset: u16,
+        length: u16,
+    },
+    Graft {
+        from: u8,
+        offset: u16,
+        length: u16,
+        to: u8,
+        at: u16,
+    },
+    Remove {
+        file: u8,
+    },
+    Exchange {
+        one: u8,
+        other: u8,
+    },
+    Copy {
+        from: u8,
+        to: u8,
+    },
+    Stray {
+        name: u8,
+        bytes: Vec<u8>,
+    },
+    /// A record is changed and its checksum put right, as no accident does: only the chain of hashes can tell.
+    Forge {
+        file: u8,
+        record: u8,
+        offset: u16,
+        bytes: [u8; 4],
+    },
 }
 
 struct Whole {
+    id: Uuid,
     image: Image,
     records: Vec<Recorded>,
 }
 
 fn options(sim: &Sim) -> Options {
     Options {
+        clock: Arc::new(HandClock::starting_at(DateTime::from_timestamp(1_795_000_000, 0).expect("a moment"))),
         files: Arc::new(sim.clone()),
         segment_bytes: 1_500,
         reserve_bytes: 10,
@@ -59,11 +114,12 @@ static WHOLE: LazyLock<Whole> = LazyLock::new(|| {
     for event in [sending(1), unknown(None)] {
         record(&journal, ids[1], event).expect("recorded");
     }
+    let id = journal.id();
     journal.close().expect("closed");
     let mut image = sim.image();
     image.remove(&Path::new(DIR).join("reserve"));
     let records = read(&sim).expect("it can be read").0;
-    Whole { image, records }
+    Whole { id, image, records }
 });
 
 fn read(sim: &Sim) -> Result<(Vec<Recorded>, usize), JournalError> {
@@ -75,7 +131,21 @@ fn read(sim: &Sim) -> Result<(Vec<Recorded>, usize), JournalError> {
     Ok((records, damage))
 }
 
-fn damage(image: &mut Image, what: Damage) {
+/// Where the records of a segment are: its header has 104 bytes, a record's 88, the length is at byte 8.
+fn records(segment: &[u8]) -> Vec<Range<usize>> {
+    let (mut found, mut at) = (Vec::new(), 104);
+    while let Some(length) = segment.get(at + 8..at + 12).and_then(|length| length.try_into().ok()) {
+        let end = at + 88 + u32::from_le_bytes(length) as usize;
+        if end > segment.len() {
+            break;
+        }
+        found.push(at..end);
+        at = end;
+    }
+    found
+}
+
+fn damage(id: Uuid, image: &mut Image, what: Damage) {
     let names: Vec<PathBuf> = image.keys().cloned().collect();
     let name = |number: u8| names.get(usize::from(number) % names.len().max(1)).cloned().unwrap_or_default();
     let range = |content: &Vec<u8>, offset: u16, length: usize| {
@@ -115,6 +185,13 @@ fn damage(image: &mut Image, what: Damage) {
                 content.splice(at..at, piece);
             }
         }
+        Damage::Forge { file, record, offset, bytes } => change(file, &|content| {
+            let records = records(content);
+            let Some(range) = records.get(usize::from(record) % records.len().max(1)).cloned() else { return };
+            let changed = content[range.clone()].iter_mut().skip(12 + usize::from(offset) % (range.len() - 12));
+            changed.zip(bytes).for_each(|(byte, new)| *byte = new);
+            raw::seal(id, &mut content[range]);
+        }),
         Damage::Remove { file } => drop(image.remove(&name(file))),
         Damage::Exchange { one, other } => {
             let (one, other) = (name(one), name(other));
@@ -143,13 +220,14 @@ pub fn run(bytes: &[u8]) {
     let whole = &*WHOLE;
     let mut input = Unstructured::new(bytes);
     let mut image = whole.image.clone();
-    let mut done = Vec::new();
+    let (mut done, mut forged) = (Vec::new(), false);
     while done.len() < MOST && !input.is_empty() {
         let Ok(what) = Damage::arbitrary(&mut input) else { break };
+        forged |= matches!(what, Damage::Forge { .. });
         done.push(format!("{what:?}"));
-        damage(&mut image, what);
+        damage(whole.id, &mut image, what);
     }
-    judge(whole, &image).unwrap_or_else(|why| panic!("{why}: {done:#?}"));
+    judge(whole, &image, forged).unwrap_or_else(|why| panic!("{why}: {done:#?}"));
 }
 
 /// The record was written by us, as it is.
@@ -157,9 +235,10 @@ fn is_ours(whole: &Whole, record: &Recorded) -> bool {
     whole.records.iter().any(|ours| ours == record)
 }
 
-fn judge(whole: &Whole, image: &Image) -> Result<(), String> {
+fn judge(whole: &Whole, image: &Image, forged: bool) -> Result<(), String> {
     let readable = read(&Sim::of(image));
     if let Ok((records, _)) = &readable
+        && !forged
         && let Some(strange) = records.iter().find(|record| !is_ours(whole, record))
     {
         return Err(format!("never written, and read: {strange:?}"));
@@ -175,6 +254,9 @@ fn judge(whole: &Whole, image: &Image) -> Result<(), String> {
         return Err(format!("sound, and it does not open: {error}"));
     }
     let Ok((journal, recovery)) = opened else { return Ok(()) };
+    if forged && !witness {
+        return Ok(()); // the last record, forged, and nobody left who knew it
+    }
     if recovery.created {
         // Nothing at all was left of it.
         let left = image.keys().any(|path| path.to_string_lossy().ends_with(".seg"));

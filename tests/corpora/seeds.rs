@@ -50,10 +50,10 @@ fn record() -> Vec<(String, Vec<u8>)> {
 fn journal_folder() -> Vec<(String, Vec<u8>)> {
     // Each kind of damage, to the checkpoint (0), the first segment (1) and the last (3).
     let fields = |file: u8| [file, 120, 2, 5, 60, 1, 0, 0, 9, 9, 9, 9];
-    let alone = (0..12).flat_map(|kind| [0, 1, 3].map(|file| [&variant(kind, 12)[..], &fields(file)].concat()));
+    let alone = (0..13).flat_map(|kind| [0, 1, 3].map(|file| [&variant(kind, 13)[..], &fields(file)].concat()));
     let mut all: Vec<Vec<u8>> = alone.collect();
-    all.push([&variant(8, 12)[..], &[0], &variant(3, 12), &[3, 200, 1]].concat()); // no witness, and a cut
-    all.push([&variant(8, 12)[..], &[0], &variant(8, 12), &[2]].concat()); // no witness, and a segment is gone
+    all.push([&variant(8, 13)[..], &[0], &variant(3, 13), &[3, 200, 1]].concat()); // no witness, and a cut
+    all.push([&variant(8, 13)[..], &[0], &variant(8, 13), &[2]].concat()); // no witness, and a segment is gone
     named("damage", all)
 }
 
