@@ -77,6 +77,20 @@ fn corpora_of_record() {
     replay("record", record::run);
 }
 
+/// The packaged crate has no fuzzers; where they are, each seeds' folder has one and each one has seeds.
+#[test]
+fn corpora_and_fuzzers_belong_together() {
+    let names = |folder: &str| {
+        let entries = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).ok()?;
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().path().file_stem().unwrap().to_owned()).collect();
+        names.sort();
+        Some(names)
+    };
+    if let Some(fuzzers) = names("fuzz/fuzz_targets") {
+        assert_eq!(Some(fuzzers), names("tests/corpora/seeds"));
+    }
+}
+
 /// Bytes from a generator, as a fuzzer without patience would: no target needs one to be run at all.
 #[test]
 fn corpora_take_any_bytes() {
