@@ -54,7 +54,14 @@ fn journal_folder() -> Vec<(String, Vec<u8>)> {
     let mut all: Vec<Vec<u8>> = alone.collect();
     all.push([&variant(8, 13)[..], &[0], &variant(3, 13), &[3, 200, 1]].concat()); // no witness, and a cut
     all.push([&variant(8, 13)[..], &[0], &variant(8, 13), &[2]].concat()); // no witness, and a segment is gone
-    named("damage", all)
+    let mut seeds = named("damage", all);
+    // Letters in the middle of the first document's text, with the record's checksum put right.
+    let forged = (0..8u16).map(|place| {
+        let offset = (130 + 23 * place).to_le_bytes();
+        [&variant(12, 13)[..], &[1, 1], &offset, b"zzzz"].concat()
+    });
+    seeds.extend(named("forged", forged));
+    seeds
 }
 
 fn document_line() -> Vec<(String, Vec<u8>)> {
