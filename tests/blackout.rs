@@ -141,13 +141,26 @@ fn silence() -> impl Strategy<Value = Silence> {
     let second = || prop_oneof![0..DAY, (0..1440u32).prop_map(|minute| minute * 60), 3_000..11_000u32];
     let any = (second(), second()).prop_map(|(from, until)| Silence { from, until });
     let short = (second(), 1..1_200u32).prop_map(|(from, length)| Silence { from, until: (from + length) % DAY });
+    // Around the hour that is skipped in March and comes twice in October.
+    let night = (6_000..11_000u32, 1..4_000u32).prop_map(|(from, length)| Silence { from, until: from + length });
     prop_oneof![
         4 => Just(Silence { from: 86_100, until: 0 }),
         3 => Just(Silence { from: 85_800, until: 60 }),
         2 => any,
         3 => short,
+        3 => night,
     ]
     .prop_filter("a window is not empty", |silence| silence.from != silence.until)
+}
+
+/// Where on its day a moment is.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    Anywhere,
+    WindowBegins,
+    WindowEnds,
+    /// 01:00 UTC, when clocks are changed if they are.
+    Change,
 }
 
 fn moment() -> impl Strategy<Value = Moment> {
@@ -160,16 +173,25 @@ fn moment() -> impl Strategy<Value = Moment> {
     let delay = prop_oneof![2 => Just(Duration::ZERO), 2 => millis(5_000), 1 => millis(600_000)];
     // Most of all around the window's two ends.
     let place = prop_oneof![
-        2 => (0..i64::from(DAY) * 1000).prop_map(|millis| (None, millis)),
-        3 => (-200_000..20_000i64).prop_map(|millis| (Some(true), millis)),
-        2 => (-20_000..120_000i64).prop_map(|millis| (Some(false), millis)),
+        2 => (Just(Place::Anywhere), 0..i64::from(DAY) * 1000),
+        3 => (Just(Place::WindowBegins), -200_000..20_000i64),
+        2 => (Just(Place::WindowEnds), -20_000..120_000i64),
+        2 => (Just(Place::Change), -200_000..120_000i64),
     ];
     (day(), silence(), connect, answer, skew, spread, delay, place).prop_map(
-        |(day, silence, connect, answer, skew, spread, delay, (edge, millis))| {
-            let second = edge.map_or(0, |begins| if begins { silence.from } else { silence.until });
-            let local = day.and_hms_opt(0, 0, 0).unwrap() + TimeDelta::seconds(second.into());
-            // In an hour that is skipped, where it would have been.
-            let at = Rome.from_local_datetime(&local).latest().map_or(local.and_utc(), |at| at.to_utc());
+        |(day, silence, connect, answer, skew, spread, delay, (place, millis))| {
+            let midnight = day.and_hms_opt(0, 0, 0).unwrap();
+            let shown = |second: u32| {
+                let local = midnight + TimeDelta::seconds(second.into());
+                // In an hour that is skipped, where it would have been.
+                Rome.from_local_datetime(&local).latest().map_or(local.and_utc(), |at| at.to_utc())
+            };
+            let at = match place {
+                Place::Anywhere => shown(0),
+                Place::WindowBegins => shown(silence.from),
+                Place::WindowEnds => shown(silence.until),
+                Place::Change => midnight.and_utc() + TimeDelta::hours(1),
+            };
             let skew = TimeDelta::milliseconds(skew);
             Moment { now: at + TimeDelta::milliseconds(millis), silence, connect, answer, skew, spread, delay }
         },
@@ -240,6 +262,7 @@ fn blackout_ends_and_everything_is_woken_in_time() {
         let (mut now, mut steps) = (moment.now, 0);
         while !moment.leaves(now) {
             let wake = next_start(now, &moment.desk(), moment.wire());
+            prop_assert!(wake.is_some() || !moment.skew.is_zero(), "by our clock the moment is known");
             let next = wake.unwrap_or(now + LOOK_AGAIN);
             prop_assert!(next > now, "time goes on");
             // A second late at most, so that no wake-up comes at once.

@@ -2,6 +2,7 @@
 
 mod blackout;
 mod cli;
+mod corpora;
 mod crash;
 mod damage;
 mod dispatch;

@@ -1,7 +1,7 @@
 //! Totals are exact: every published field is what an independent model of unlimited precision computes, rounded once.
 
 mod compared;
-mod model;
+pub mod model;
 mod returned;
 mod sales;
 

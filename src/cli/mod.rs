@@ -16,6 +16,8 @@ mod list;
 mod output;
 mod people;
 mod progress;
+#[doc(hidden)]
+pub mod raw;
 mod salvage;
 mod sandbox;
 mod show;

@@ -25,6 +25,9 @@ const ITEMS_HORIZON: TimeDelta = TimeDelta::days(3);
 /// How long the authority's verdict may take before a person should see it.
 const LATE: TimeDelta = TimeDelta::hours(2);
 
+/// The attention of a tax-free invoice whose goods should have left.
+const EXIT_OVER: &str = "exit_over";
+
 struct Followed {
     progress: Progress,
     story: Story,
@@ -157,7 +160,9 @@ fn pending(
             let why = format!("the merchant did not complete it before {}", horizon.to_rfc3339());
             return vec![DocEvent::Held { code: "deadline_passed".to_owned(), why }];
         }
-        return vec![DocEvent::Tracked { remote: Box::new(remote), why: String::new(), due_at }];
+        let mut events = vec![DocEvent::Tracked { remote: Box::new(remote), why: String::new(), due_at }];
+        events.extend(exit_over(progress, None, now));
+        return events;
     }
     let says = remote.status.clone().unwrap_or_default();
     let why = match says.as_str() {
@@ -165,7 +170,7 @@ fn pending(
         _ => String::new(),
     };
     events.push(DocEvent::Tracked { remote: Box::new(remote), why, due_at });
-    let known = |code: &str| progress.attention.iter().any(|(known, _)| known == code);
+    let known = |code: &str| has_attention(progress, code);
     if now - progress.changed_at >= LATE && !known("verdict_late") {
         let why = "the authority's verdict has been missing for over two hours".to_owned();
         events.push(DocEvent::Attention { code: "verdict_late".to_owned(), why, raised: true });
@@ -183,6 +188,24 @@ fn end_of_day_near(progress: &Progress, now: DateTime<Utc>) -> bool {
     let day = calendar::fiscal_day(progress.changed_at);
     let wall = day.and_time(NaiveTime::from_hms_opt(23, 30, 0).unwrap_or(NaiveTime::MIN));
     calendar::rome(now) >= wall
+}
+
+/// The goods had to leave, and customs have not said that they did: what remains is to regularise (PROVIDERS.md 6).
+fn exit_over(progress: &Progress, customs: Option<Customs>, now: DateTime<Utc>) -> Option<DocEvent> {
+    let last = calendar::tax_free_last_exit_before(progress.deadline.filter(|_| progress.kind == Kind::Draft)?);
+    if calendar::fiscal_day(now) <= last || customs.is_some_and(Customs::is_final) || has_attention(progress, EXIT_OVER)
+    {
+        return None;
+    }
+    let why = format!(
+        "the goods had to leave the EU by {last} and customs have not confirmed it: without their visa the VAT is due, by a \
+         debit note within the month after the fourth"
+    );
+    Some(DocEvent::Attention { code: EXIT_OVER.to_owned(), why, raised: true })
+}
+
+fn has_attention(progress: &Progress, code: &str) -> bool {
+    progress.attention.iter().any(|(known, _)| known == code)
 }
 
 fn registered(followed: &Followed, remote: Remote, now: DateTime<Utc>, due_at: Option<DateTime<Utc>>) -> Vec<DocEvent> {
@@ -207,7 +230,8 @@ fn registered(followed: &Followed, remote: Remote, now: DateTime<Utc>, due_at: O
     };
     let mut events = Vec::new();
     for (code, _) in &progress.attention {
-        if matches!(code.as_str(), "verdict_late" | "end_of_day" | "deadline_near") {
+        let over = code == EXIT_OVER && customs.is_some_and(Customs::is_final);
+        if over || matches!(code.as_str(), "verdict_late" | "end_of_day" | "deadline_near") {
             events.push(DocEvent::Attention { code: code.clone(), why: String::new(), raised: false });
         }
     }
@@ -217,10 +241,11 @@ fn registered(followed: &Followed, remote: Remote, now: DateTime<Utc>, due_at: O
         State::Registered => events.push(DocEvent::Tracked { remote: Box::new(remote), why: String::new(), due_at }),
         _ => events.push(DocEvent::Registered { remote: Box::new(remote), how: How::Tracking, due_at }),
     }
-    if !differences.is_empty() {
+    if !differences.is_empty() && !has_attention(progress, "totals_differ") {
         let why = format!("the provider computed other totals: {}", differences.join("; "));
         events.push(DocEvent::Attention { code: "totals_differ".to_owned(), why, raised: true });
     }
+    events.extend(exit_over(progress, customs, now));
     if rejected {
         let why = "customs refused the invoice: issue a debit note for the VAT and enqueue its number (note debit_vat)"
             .to_owned();

@@ -34,6 +34,8 @@ mod keys;
 mod layers;
 mod merge;
 mod place;
+#[doc(hidden)]
+pub mod raw;
 mod reader;
 mod record;
 mod recovery;

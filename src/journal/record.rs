@@ -149,7 +149,7 @@ pub(crate) fn hash(record: &[u8]) -> Hash {
     Sha256::digest(record).into()
 }
 
-fn checksum(journal: Uuid, record: &[u8]) -> u32 {
+pub(crate) fn checksum(journal: Uuid, record: &[u8]) -> u32 {
     let mut crc = crc32fast::Hasher::new();
     crc.update(journal.as_bytes());
     crc.update(record.get(..4).unwrap_or_default());

@@ -104,3 +104,32 @@ async fn dispatch_raises_attention_where_the_provider_computed_other_totals_and_
         }
     }
 }
+
+/// After the third month the goods should have left: a person hears of it until customs have spoken.
+#[tokio::test(start_paused = true)]
+async fn dispatch_raises_attention_when_the_goods_should_have_left() {
+    let mut bench = Bench::new(MORNING);
+    let draft = r#"{"key":"d","kind":"draft","body":{"merchant_invoice_id":"TF-1","items":[{"description":"Borsa","quantity":1,"unit_price_with_vat":610,"vat_rate":22}]}}"#;
+    bench.queue.take(staffetta::domain::line::parse(draft.as_bytes()).unwrap()).unwrap();
+    let waits = |customs| TrackOutcome::Registered(Box::new(Remote { customs: Some(customs), ..*remote("r1") }));
+    bench.taxfree.will_tell((0..40).map(|_| waits(Customs::Pending)));
+    let attention = |bench: &Bench| bench.get("d").attention.into_iter().map(|one| one.what).collect::<Vec<_>>();
+    for (days, expected) in [(0, false), (100, false), (101, true), (102, true)] {
+        bench.clock.set_wrong_by(TimeDelta::days(days));
+        bench.start();
+        bench.pass(Duration::from_secs(2 * 3600)).await;
+        // Sold on 20 November: 28 February is the last day, 100 days on.
+        let there = attention(&bench).iter().filter(|what| *what == "exit_over").count();
+        assert_eq!(there, usize::from(expected), "after {days} days: {:?}", bench.get("d").events);
+        bench.dispatcher.take().unwrap().stop().await.unwrap();
+    }
+    assert!(bench.queue.status().unwrap().needs_person);
+    let told = bench.get("d").events.iter().filter(|event| event.code.as_deref() == Some("exit_over")).count();
+    assert_eq!(told, 1, "once");
+    bench.taxfree.inner.lock().unwrap().tracks.clear();
+    let approved = Remote { otello_id: Some("6B1F".to_owned()), customs: Some(Customs::Approved), ..*remote("r1") };
+    bench.taxfree.will_tell([TrackOutcome::Registered(Box::new(approved))]);
+    bench.start();
+    bench.pass(Duration::from_secs(2 * 3600)).await;
+    assert_eq!(attention(&bench), Vec::<String>::new());
+}

@@ -32,6 +32,14 @@ pub fn find(option: Option<&Path>) -> PathBuf {
     }
 }
 
+/// Judges a configuration's text, as if it had been read at `path`.
+///
+/// # Errors
+/// As [`load`].
+pub fn judge(path: &Path, text: &str) -> Result<Config, Trouble> {
+    Source { path, text }.read()
+}
+
 /// Reads and judges the configuration.
 ///
 /// # Errors
@@ -59,7 +67,7 @@ pub fn load(option: Option<&Path>) -> Result<Config, Trouble> {
             ));
         }
     };
-    Source { path: &path, text }.read()
+    judge(&path, text)
 }
 
 fn read(path: &Path) -> std::io::Result<Vec<u8>> {

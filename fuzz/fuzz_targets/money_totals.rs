@@ -1,0 +1,12 @@
+#![no_main]
+
+#[allow(dead_code, reason = "the tests use more of it")]
+#[path = "../../tests/totals/model.rs"]
+mod model;
+#[path = "../../tests/corpora/money_totals.rs"]
+mod money_totals;
+mod totals {
+    pub(crate) use crate::model;
+}
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| money_totals::run(bytes));
