@@ -262,6 +262,16 @@ fn a_torn_tail_is_sound_and_cut_once() {
     assert_eq!((recovery.cut, recovery.clean), (0, true));
 }
 
+/// Gives a record that was changed the checksum it would have.
+fn sign(segment: &mut [u8], place: std::ops::Range<usize>) {
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&segment[12..28]); // the journal's id
+    crc.update(&segment[place.start..place.start + 4]);
+    crc.update(&segment[place.start + 8..place.end]);
+    let crc = crc.finalize();
+    segment[place.start + 4..place.start + 8].copy_from_slice(&crc.to_le_bytes());
+}
+
 #[test]
 fn a_record_rewritten_with_a_right_checksum_is_found_by_the_chain() {
     let mut image = small();
@@ -270,15 +280,50 @@ fn a_record_rewritten_with_a_right_checksum_is_found_by_the_chain() {
     let content = image.get_mut(&path).unwrap();
     let amount = content[place.clone()].windows(4).position(|bytes| bytes == b"3.90").unwrap();
     content[place.start + amount] = b'9';
-    let mut crc = crc32fast::Hasher::new();
-    crc.update(&content[12..28]); // the journal's id
-    crc.update(&content[place.start..place.start + 4]);
-    crc.update(&content[place.start + 8..place.end]);
-    let crc = crc.finalize();
-    content[place.start + 4..place.start + 8].copy_from_slice(&crc.to_le_bytes());
+    sign(content, place.clone());
     let sim = Sim::of(&image);
     let report = report(&sim);
     assert_eq!(report.damage.len(), 1, "{report:?}");
     assert_eq!(report.damage[0].offset, place.end as u64, "the next record tells");
+    assert!(is_refused(&sim));
+}
+
+/// No record follows the last one to tell: the witness does.
+#[test]
+fn the_last_record_rewritten_with_a_right_checksum_is_found_by_the_witness() {
+    let mut image = small();
+    let path = segments(&image).last().unwrap().clone();
+    let place = records(&image[&path]).last().unwrap().clone();
+    let content = image.get_mut(&path).unwrap();
+    content[place.start + 32] ^= 1; // its time
+    sign(content, place.clone());
+    let sim = Sim::of(&image);
+    let report = report(&sim);
+    assert_eq!(report.damage.len(), 1, "{report:?}");
+    assert_eq!(report.damage[0].offset, place.start as u64);
+    assert!(is_refused(&sim));
+    // With it gone nothing speaks against the record: a backup has none.
+    image.remove(&Path::new(DIR).join("checkpoint"));
+    open(&Sim::of(&image)).unwrap();
+}
+
+/// A record with all checksums right that does not follow from what was before it: no writer of ours made it.
+#[test]
+fn a_record_that_points_to_another_than_the_one_before_is_found() {
+    let sim = Sim::default();
+    let journal = open(&sim).unwrap();
+    let id = enqueue(&journal, sale("doc")).unwrap();
+    record(&journal, id, sending(1)).unwrap();
+    let mut image = sim.image();
+    drop(journal);
+    assert!(open(&Sim::of(&image)).is_ok());
+    let path = segments(&image).last().unwrap().clone();
+    let place = records(&image[&path]).last().unwrap().clone();
+    let content = image.get_mut(&path).unwrap();
+    content[place.start + 48] ^= 1; // the offset of the record before of the same document
+    sign(content, place.clone());
+    let sim = Sim::of(&image);
+    let report = report(&sim);
+    assert_eq!((report.damage.len(), report.damage[0].key.clone()), (1, Some(key("doc"))), "{report:?}");
     assert!(is_refused(&sim));
 }

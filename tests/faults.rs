@@ -114,6 +114,25 @@ fn after_a_failed_flush_nothing_is_written_until_it_is_opened_again() {
     enqueue(&journal, sale("after")).unwrap();
 }
 
+/// "That key is taken" rests on a record of the same commit group: it must not be said before that one is durable.
+#[test]
+fn an_answer_that_rests_on_what_is_not_durable_is_not_given() {
+    let sim = Sim::default();
+    let journal = open(&sim).unwrap();
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    // Until both are handed over the writer is busy, so that they share a group.
+    let busy = journal.begin(move |_| wait.recv());
+    let [one, other] = [(); 2].map(|()| journal.begin(|tx| tx.enqueue(sale("same"))));
+    sim.fail(1, Fault::Eio, false);
+    go.send(()).unwrap();
+    drop(busy);
+    assert!(matches!(one.wait(), Err(JournalError::Io { what: "sync", .. })));
+    assert!(
+        matches!(other.wait(), Err(JournalError::Io { what: "sync", .. })),
+        "nobody knows whether the key is taken"
+    );
+}
+
 #[test]
 fn when_the_disk_is_full_outcomes_are_still_recorded() {
     let sim = Sim::default();
@@ -177,7 +196,7 @@ fn a_full_disk_in_the_middle_of_a_group_keeps_the_outcomes_in_it() {
     let answer = journal.begin(move |tx| tx.record(id, accepted("r-1", None)));
     sim.set_room(sim.used() + 100);
     go.send(()).unwrap();
-    busy.wait().unwrap().unwrap();
+    drop(busy);
     assert!(matches!(first.wait(), Err(JournalError::Full { .. })));
     assert!(matches!(second.wait(), Err(JournalError::Full { .. })));
     assert!(outcome.wait().unwrap().is_ok() && answer.wait().unwrap().is_ok());

@@ -166,6 +166,11 @@ fn many_producers_share_flushes_and_nothing_is_mixed_up() {
     let expected = journal.last_seq();
     assert_eq!(ids.lock().unwrap().len(), 800);
     assert!(ids.lock().unwrap().iter().map(|id| id.0).eq(2..=801), "without gaps");
+    for seq in (0..=801).step_by(3) {
+        let after = journal.events_after(seq, 3).unwrap();
+        assert!(after.iter().map(|recorded| recorded.seq).eq((seq + 1..).take(after.len())), "from the next one on");
+        assert_eq!(after.len() as u64, 3.min(801 - seq.min(801)));
+    }
     let stats = journal.stats();
     assert!(stats.flushes < 400, "{} flushes for 800 documents", stats.flushes);
     assert!(stats.total_flush >= stats.last_flush && stats.journal_bytes > 0);

@@ -1,5 +1,6 @@
 //! One binary for all integration tests; each file is named for what it proves.
 
+mod backup;
 mod blackout;
 mod cli;
 mod corpora;
@@ -19,6 +20,5 @@ mod providers;
 mod sandbox;
 mod simulation;
 mod strategies;
-mod support;
 mod tidy;
 mod totals;

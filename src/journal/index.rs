@@ -352,6 +352,20 @@ mod tests {
         assert!(Store::open(dir.path(), JOURNAL, true).is_err());
     }
 
+    /// By their checksums, before sled is asked: it does not notice everything.
+    #[test]
+    fn files_that_are_not_those_that_were_left_are_refused() {
+        let dir = tempdir().unwrap();
+        let (store, _) = Store::open(dir.path(), JOURNAL, false).unwrap();
+        store.apply(JOURNAL, &batch(0..5, Some("one")), reached(1)).unwrap();
+        store.close().unwrap();
+        let db = dir.path().join(DATA).join("db");
+        let mut bytes = fs::read(&db).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(&db, bytes).unwrap();
+        assert!(Store::open(dir.path(), JOURNAL, true).is_err_and(|error| error.to_string().contains("not those")));
+    }
+
     #[derive(Clone, Default)]
     struct Log(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
 
