@@ -2,6 +2,7 @@
 
 mod ask;
 mod configuration;
+mod damage;
 mod decisions;
 mod dispatch;
 mod enqueue;

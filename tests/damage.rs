@@ -261,3 +261,24 @@ fn a_torn_tail_is_sound_and_cut_once() {
     let (_journal, recovery) = Journal::open(Path::new(DIR), options(&sim)).unwrap();
     assert_eq!((recovery.cut, recovery.clean), (0, true));
 }
+
+#[test]
+fn a_record_rewritten_with_a_right_checksum_is_found_by_the_chain() {
+    let mut image = small();
+    let path = segments(&image)[0].clone();
+    let place = records(&image[&path])[1].clone();
+    let content = image.get_mut(&path).unwrap();
+    let amount = content[place.clone()].windows(4).position(|bytes| bytes == b"3.90").unwrap();
+    content[place.start + amount] = b'9';
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&content[12..28]); // the journal's id
+    crc.update(&content[place.start..place.start + 4]);
+    crc.update(&content[place.start + 8..place.end]);
+    let crc = crc.finalize();
+    content[place.start + 4..place.start + 8].copy_from_slice(&crc.to_le_bytes());
+    let sim = Sim::of(&image);
+    let report = report(&sim);
+    assert_eq!(report.damage.len(), 1, "{report:?}");
+    assert_eq!(report.damage[0].offset, place.end as u64, "the next record tells");
+    assert!(is_refused(&sim));
+}

@@ -1,7 +1,9 @@
 //! The dispatcher against a scripted provider, with tokio's time paused: every promise of never twice, never stuck.
 
+mod damage;
 mod holds;
 mod outage;
+mod told;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -142,7 +144,7 @@ struct Bench {
     taxfree: Script,
     queue: Queue,
     dispatcher: Option<Dispatcher>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Bench {
@@ -151,7 +153,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let queue = memory_queue(folder.path(), clock.clone());
         let script = || Script::new(&clock);
-        Bench { roma: script(), milano: script(), taxfree: script(), queue, dispatcher: None, _folder: folder, clock }
+        Bench { roma: script(), milano: script(), taxfree: script(), queue, dispatcher: None, folder, clock }
     }
 
     fn start(&mut self) {
@@ -647,67 +649,4 @@ async fn dispatch_sends_a_lost_draft_again_and_a_lost_note_never() {
     bench.drained().await;
     assert_eq!(bench.taxfree.submitted(), ["d", "d", "n"], "{:?}", bench.queue.list(&ListFilter::default()));
     assert_eq!(bench.get("n").state, State::Held);
-}
-
-fn without_items() -> TrackOutcome {
-    let told =
-        Remote { status: Some("ready".to_owned()), document_number: Some("DCW2026/1".to_owned()), ..*remote("r1") };
-    TrackOutcome::Registered(Box::new(told))
-}
-
-#[tokio::test(start_paused = true)]
-async fn dispatch_asks_on_for_the_item_ids_of_a_registered_sale() {
-    let mut bench = Bench::new(MORNING);
-    bench.sell("a");
-    let back = Return::of(staffetta::Parent::Key("a".parse().unwrap())).line(0, 1);
-    bench.queue.enqueue("b", back).unwrap();
-    bench.roma.will_tell((0..5).map(|_| without_items()));
-    bench.start();
-    bench.pass(Duration::from_secs(20)).await;
-    assert_eq!((bench.get("a").state, bench.get("b").state), (State::Registered, State::Queued));
-    bench.drained().await;
-    assert_eq!(bench.get("b").state, State::Registered);
-    assert_eq!(bench.get("a").remote.items.len(), 1);
-    let asked = bench.roma.seen("track a").len();
-    bench.pass(Duration::from_secs(3 * 24 * 3600)).await;
-    assert_eq!(bench.roma.seen("track a").len(), asked, "what is known is not asked for again");
-}
-
-#[tokio::test(start_paused = true)]
-async fn dispatch_holds_a_return_whose_item_ids_never_come() {
-    let mut bench = Bench::new(MORNING);
-    bench.sell("a");
-    let back = || Return::of(staffetta::Parent::Key("a".parse().unwrap())).line(0, 1);
-    bench.queue.enqueue("b", back()).unwrap();
-    bench.roma.will_tell((0..1_000).map(|_| without_items()));
-    bench.start();
-    bench.pass(Duration::from_secs(4 * 24 * 3600)).await;
-    assert_eq!((bench.get("a").state, bench.get("b").state), (State::Registered, State::Held));
-    assert!(bench.get("b").reason.is_some_and(|reason| reason.contains("item ids of a")));
-    assert!(bench.roma.seen("track a").len() < 120, "{}", bench.roma.seen("track a").len());
-    // One that comes later is told at once.
-    bench.queue.enqueue("c", back()).unwrap();
-    bench.drained().await;
-    assert_eq!(bench.get("c").state, State::Held);
-}
-
-/// Customs may have spoken when OTELLO's id cannot be read for a moment.
-#[tokio::test(start_paused = true)]
-async fn dispatch_asks_on_for_the_id_at_otello() {
-    let mut bench = Bench::new(MORNING);
-    let draft = r#"{"key":"d","kind":"draft","body":{"merchant_invoice_id":"TF-1","items":[
-        {"description":"Borsa in pelle","quantity":1,"unit_price_with_vat":610,"vat_rate":22}]}}"#;
-    bench.queue.take(staffetta::domain::line::parse(draft.replace('\n', "").as_bytes()).unwrap()).unwrap();
-    let told = |otello: Option<&str>| {
-        let customs = Some(Customs::Approved);
-        let otello_id = otello.map(str::to_owned);
-        TrackOutcome::Registered(Box::new(Remote { customs, otello_id, ..*remote("r1") }))
-    };
-    bench.taxfree.will_tell([told(None), told(None), told(Some("6B1F"))]);
-    bench.start();
-    bench.pass(Duration::from_secs(3600)).await;
-    let view = bench.get("d");
-    assert_eq!((view.state, view.remote.otello_id.as_deref()), (State::Registered, Some("6B1F")));
-    bench.pass(Duration::from_secs(24 * 3600)).await;
-    assert_eq!(bench.taxfree.seen("track d").len(), 3);
 }

@@ -8,15 +8,17 @@ use std::sync::{Arc, Mutex};
 use chrono::{DateTime, TimeDelta, Utc};
 use staffetta::clock::Clock;
 use staffetta::domain::check::Violation;
-use staffetta::domain::document::Kind;
-use staffetta::domain::event::{DocEvent as E, Entry, How, ParentRef};
+use staffetta::domain::document::{Item, Kind, Parent, Receipt, Return, Void};
+use staffetta::domain::event::{DocEvent as E, Enqueued, Entry, How, ParentRef};
 use staffetta::domain::id::DocId;
 use staffetta::domain::outcome::{Customs, Refusal, Remote, RemoteItem};
 use staffetta::domain::state::State;
+use staffetta::domain::vat::VatRate;
 use staffetta::journal::{Files, Journal, JournalError, Options, RealFiles, View, verify};
 use tempfile::{TempDir, tempdir};
 
 use crate::papers::*;
+use crate::support::shop::memory_queue;
 
 fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/journal-v1")
@@ -247,4 +249,44 @@ fn what_a_newer_program_wrote_is_refused_by_name() {
         let crc = crc.finalize();
         bytes[108..112].copy_from_slice(&crc.to_le_bytes());
     });
+}
+
+#[test]
+fn totals_are_those_that_were_journaled_and_never_those_of_newer_rules() {
+    let clock = || Arc::new(Steps(Mutex::new(0)));
+    let (ours, older) = (tempdir().unwrap(), tempdir().unwrap());
+    let queue = memory_queue(ours.path(), clock());
+    let sale = Receipt::new(fiscal_id("12345678903"))
+        .item(Item::new("Caffè", "1.20".parse().unwrap(), VatRate::Ten).quantity(2))
+        .cash("2.40".parse().unwrap());
+    queue.enqueue("a", sale.build().unwrap()).unwrap();
+    queue.close().unwrap();
+    let (journal, _) = Journal::open(ours.path(), Options::default()).unwrap();
+    let taken = journal.document(journal.find(&key("a")).unwrap().unwrap()).unwrap().unwrap();
+    journal.close().unwrap();
+
+    // A version with other rules: another total, another price without VAT, a field that is no more.
+    let totals = taken.totals.replace("\"2.40\"", "\"2.39\"").replace("1.09090909", "1.00000000");
+    let totals = totals.replacen('{', "{\"older\":\"1\",", 1);
+    assert!(totals.contains(r#""total_amount":"2.39""#) && totals.contains("1.00000000"), "{totals}");
+    let (journal, _) = Journal::open(older.path(), Options { clock: clock(), ..Options::default() }).unwrap();
+    for of in ["a", "b"] {
+        let taken = Enqueued { key: key(of), totals: totals.clone(), ..taken.clone() };
+        let id = enqueue(&journal, taken).unwrap();
+        record(&journal, id, E::Sending { attempt: 1 }).unwrap();
+        record(&journal, id, E::Registered { remote: remote(of), how: How::Answer, due_at: None }).unwrap();
+    }
+    journal.close().unwrap();
+
+    let queue = memory_queue(older.path(), clock());
+    let shown = |of: &str| queue.get(of).unwrap().totals.unwrap().get().to_owned();
+    assert_eq!(shown("a"), totals);
+    // What follows from a sale follows from its totals as they are.
+    queue.enqueue("r", Return::of(Parent::Key(key("a"))).line(0, 1)).unwrap();
+    assert!(shown("r").contains(r#""taxable_amount":"1.00000000""#) && shown("r").contains(r#""total_amount":"1.10""#));
+    queue.enqueue("v", Void::of(Parent::Key(key("b")))).unwrap();
+    assert!(shown("v").contains(r#""total_amount":"2.39""#) && shown("v").contains(r#""paid_amount":"0.00""#));
+    queue.close().unwrap();
+    let queue = memory_queue(older.path(), clock());
+    assert_eq!(queue.get("a").unwrap().totals.unwrap().get(), totals, "also after opening again");
 }

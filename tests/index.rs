@@ -387,3 +387,40 @@ fn whatever_happens_to_the_index_costs_a_rebuild_and_nothing_else() {
         });
     }
 }
+
+#[test]
+fn the_head_of_a_queue_is_found_wherever_it_moves() {
+    let dir = tempdir().unwrap();
+    let journal = Journal::open(dir.path(), Options { index_batch: 100_000, ..options("one") }).unwrap().0;
+    let ids: Vec<DocId> = (0..120)
+        .map(|n| journal.begin(move |tx| tx.enqueue(sale(&format!("{n:03}")))))
+        .map(|pending| pending.wait().unwrap().unwrap())
+        .collect();
+    let mut queue: std::collections::BTreeSet<DocId> = ids.iter().copied().collect();
+    let check = |queue: &std::collections::BTreeSet<DocId>| {
+        let first: Vec<DocId> = queue.iter().copied().take(3).collect();
+        assert_eq!(journal.ready(&shop(), None, 3).unwrap(), first);
+        assert_eq!(journal.oldest_unsent().unwrap(), queue.first().copied());
+        assert_eq!(journal.groups().unwrap().len(), usize::from(!queue.is_empty()));
+        assert_eq!(journal.in_state(State::Queued, None, 2).unwrap(), first[..first.len().min(2)]);
+    };
+    let mut dice = Random::new(3);
+    while let Some(id) = queue.pop_first() {
+        record(&journal, id, sending(1)).unwrap();
+        if dice.below(10) == 0 {
+            // It comes back, and an earlier one that waited too.
+            record(&journal, id, not_sent(None)).unwrap();
+            queue.insert(id);
+        } else if dice.below(10) == 0 {
+            record(&journal, id, not_sent(Some(at(1)))).unwrap();
+            assert_eq!(journal.ready(&shop(), None, 1).unwrap().first(), queue.first());
+            assert_eq!(journal.oldest_unsent().unwrap(), Some(id));
+            record(&journal, id, DocEvent::Retried { who: "me".into(), why: "now".into() }).unwrap();
+            queue.insert(id);
+        } else {
+            record(&journal, id, accepted("r", Some(at(5)))).unwrap();
+        }
+        check(&queue);
+    }
+    assert_eq!(journal.timers(DateTime::UNIX_EPOCH, at(6), usize::MAX).unwrap().len(), 120);
+}

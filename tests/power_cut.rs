@@ -174,11 +174,11 @@ fn cut_everywhere(mut disk: Disk, log: &[Op], told: &[String], seed: u64) -> Res
 fn nothing_acknowledged_is_lost_wherever_the_power_is_cut() {
     let seeds: Vec<u64> = match std::env::var("STAFFETTA_POWER_CUT_SEED") {
         Ok(seed) => vec![seed.parse().unwrap()],
-        Err(_) => (1..=8).collect(),
+        Err(_) => (1..=12).collect(),
     };
     let alone = seeds.len() == 1;
     let run = |seed: &u64| {
-        let log = record_a_run(*seed, 5).log();
+        let log = record_a_run(*seed, 3).log();
         cut_everywhere(Disk::default(), &log, &[], *seed).unwrap_or_else(|why| panic!("{why}"))
     };
     let cuts: usize = std::thread::scope(|scope| {

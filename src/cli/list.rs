@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use crate::error::Error;
 use crate::queue::Queue;
 use crate::view::{DocumentView, ListFilter, ParentView, Summary};
 use chrono::{DateTime, Utc};
@@ -19,13 +20,7 @@ const PAGE: usize = 1_000;
 /// # Errors
 /// [`Trouble`] when the journal cannot be read.
 pub fn run(args: &args::List, queue: &Queue, now: DateTime<Utc>, out: &mut Output) -> Result<Exit, Trouble> {
-    let mut filter = ListFilter {
-        state: args.state,
-        account: args.account.as_ref().map(ToString::to_string),
-        kind: args.kind,
-        since: args.since.map(|since| since.instant(now)),
-        ..ListFilter::default()
-    };
+    let mut filter = filter(args, now);
     let mut left = args.limit.unwrap_or(usize::MAX);
     let mut shown = 0;
     while left > 0 && !out.is_closed() {
@@ -46,7 +41,19 @@ pub fn run(args: &args::List, queue: &Queue, now: DateTime<Utc>, out: &mut Outpu
     Ok(Exit::DONE)
 }
 
-fn print(page: &[Summary], first: bool, out: &mut Output) -> Result<(), Trouble> {
+/// What was asked for.
+pub fn filter(args: &args::List, now: DateTime<Utc>) -> ListFilter {
+    ListFilter {
+        state: args.state,
+        account: args.account.as_ref().map(ToString::to_string),
+        kind: args.kind,
+        since: args.since.map(|since| since.instant(now)),
+        ..ListFilter::default()
+    }
+}
+
+/// Prints documents in short, with headings before the first of them.
+pub fn print(page: &[Summary], first: bool, out: &mut Output) -> Result<(), Trouble> {
     if out.is_json() {
         return page.iter().try_for_each(|summary| out.object(summary));
     }
@@ -75,6 +82,22 @@ fn print(page: &[Summary], first: bool, out: &mut Output) -> Result<(), Trouble>
 /// # Errors
 /// [`Trouble`] when the journal cannot be read or the output not written.
 pub fn export(args: &args::Export, queue: &Queue, now: DateTime<Utc>, out: &mut Output) -> Result<Exit, Trouble> {
+    export_from(args, now, out, |filter, f| queue.export(filter, f)).map(|()| Exit::DONE)
+}
+
+/// Where documents are exported from.
+type Documents<'a> = &'a mut dyn FnMut(DocumentView) -> ControlFlow<()>;
+
+/// `export` from whatever hands out documents.
+///
+/// # Errors
+/// As [`export`].
+pub fn export_from(
+    args: &args::Export,
+    now: DateTime<Utc>,
+    out: &mut Output,
+    from: impl FnOnce(&ListFilter, Documents<'_>) -> Result<(), Error>,
+) -> Result<(), Trouble> {
     let filter = ListFilter {
         since: args.since.map(|since| since.instant(now)),
         until: args.until.map(|until| until.instant(now)),
@@ -95,8 +118,8 @@ pub fn export(args: &args::Export, queue: &Queue, now: DateTime<Utc>, out: &mut 
         }
         if go_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
-    queue.export(&filter, &mut print).map_err(trouble_of)?;
-    result.map(|()| Exit::DONE)
+    from(&filter, &mut print).map_err(trouble_of)?;
+    result
 }
 
 /// The columns of `export --format csv`. New ones are added at the end.
@@ -163,7 +186,22 @@ fn row(document: &DocumentView) -> String {
         text(&remote.transaction_id),
         text(&remote.otello_id),
     ];
-    fields.map(|field| quoted(&field)).join(",")
+    fields.map(|field| quoted(&defused(field))).join(",")
+}
+
+/// A spreadsheet takes a cell that begins like this for a formula and works it out, whoever wrote it: a till's key, a
+/// provider's words. An apostrophe before it makes it text; numbers stay numbers.
+fn defused(field: String) -> String {
+    if field.starts_with(['=', '+', '-', '@', '\t', '\r']) && !is_number(&field) { format!("'{field}") } else { field }
+}
+
+fn is_number(field: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let unsigned = field.strip_prefix(['+', '-']).unwrap_or(field);
+    match unsigned.split_once('.') {
+        Some((whole, part)) => digits(whole) && digits(part),
+        None => digits(unsigned),
+    }
 }
 
 /// A field as RFC 4180 wants it.
@@ -177,7 +215,20 @@ fn quoted(field: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::quoted;
+    use super::{defused, quoted};
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        for formula in
+            ["=1+1", "=HYPERLINK(\"http://x\")", "+A1", "-A1", "@SUM(A1)", "\t=1", "\r=1", "-", "+1+1", "-1.", "-.5"]
+        {
+            assert_eq!(defused(formula.to_owned()), format!("'{formula}"));
+        }
+        for text in ["", "-1", "-12.50", "+3", "12", "till-1/000001", "a=b", "2026-11-22", "'=1"] {
+            assert_eq!(defused(text.to_owned()), text);
+        }
+        assert_eq!(quoted(&defused("=1,2".to_owned())), "\"'=1,2\"");
+    }
 
     #[test]
     fn fields_are_quoted_where_needed() {

@@ -18,6 +18,7 @@ mod people;
 mod progress;
 #[doc(hidden)]
 pub mod raw;
+mod salvage;
 mod sandbox;
 mod show;
 mod signals;
@@ -39,11 +40,15 @@ use self::args::{Cli, Command};
 use self::config::Config;
 use self::connect::with_accounts;
 use self::output::{Output, tell};
+use self::salvage::Wanted;
 use self::trouble::Trouble;
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::journal::JournalError;
 use crate::queue::Queue;
+
+/// The code of the trouble with a journal that is damaged.
+const DAMAGED: &str = "journal_damaged";
 
 /// A command's exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,8 +88,8 @@ fn run(cli: &Cli, out: &mut Output) -> Result<Exit, Trouble> {
         Command::Run => dispatch::run(&with_accounts(config()?)?, out),
         Command::Drain(args) => dispatch::drain(args, &with_accounts(config()?)?, out),
         Command::Status => with_queue(&config()?, |queue, now| status::run(queue, now, out)),
-        Command::List(args) => with_queue(&config()?, |queue, now| list::run(args, queue, now, out)),
-        Command::Show(args) => with_queue(&config()?, |queue, _| show::run(args, queue, out)),
+        Command::List(args) => looking(&config()?, Wanted::List(args), out),
+        Command::Show(args) => looking(&config()?, Wanted::Show(args), out),
         Command::Retry(args) => with_queue(&config()?, |queue, _| decide::retry(args, queue, out)),
         Command::Cancel(args) => with_queue(&config()?, |queue, _| decide::cancel(args, queue, out)),
         Command::Resolve(args) => with_queue(&config()?, |queue, _| decide::resolve(args, queue, out)),
@@ -93,7 +98,7 @@ fn run(cli: &Cli, out: &mut Output) -> Result<Exit, Trouble> {
         Command::Company(args) => company::run(args, &config()?, out),
         Command::Receipts(args) => ask::receipts(args, &config()?, out),
         Command::Verify => verify::run(&config()?, out),
-        Command::Export(args) => with_queue(&config()?, |queue, now| list::export(args, queue, now, out)),
+        Command::Export(args) => looking(&config()?, Wanted::Export(args), out),
         Command::Sandbox(args) => sandbox::run(args, out),
         Command::Demo => demo::run(out),
     }
@@ -104,8 +109,25 @@ fn with_queue(
     config: &Config,
     act: impl FnOnce(&Queue, DateTime<Utc>) -> Result<Exit, Trouble>,
 ) -> Result<Exit, Trouble> {
-    let queue = connect::open(config)?;
-    let result = act(&queue, connect::clock().now());
+    closing(&connect::open(config)?, act)
+}
+
+/// For commands that only look: of a journal too damaged to open, what is readable is still shown.
+fn looking(config: &Config, wanted: Wanted<'_>, out: &mut Output) -> Result<Exit, Trouble> {
+    let queue = match connect::open(config) {
+        Ok(queue) => queue,
+        Err(trouble) if trouble.code == DAMAGED => return salvage::run(config, &trouble, wanted, out),
+        Err(trouble) => return Err(trouble),
+    };
+    closing(&queue, |queue, now| match wanted {
+        Wanted::List(args) => list::run(args, queue, now, out),
+        Wanted::Show(args) => show::run(args, queue, out),
+        Wanted::Export(args) => list::export(args, queue, now, out),
+    })
+}
+
+fn closing(queue: &Queue, act: impl FnOnce(&Queue, DateTime<Utc>) -> Result<Exit, Trouble>) -> Result<Exit, Trouble> {
+    let result = act(queue, connect::clock().now());
     let closed = queue.close().map_err(trouble_of);
     let exit = result?;
     closed.map(|()| exit)
@@ -124,7 +146,7 @@ fn runtime() -> Result<Runtime, Trouble> {
 fn trouble_of(error: Error) -> Trouble {
     let (code, cure) = match &error {
         Error::Journal(JournalError::Locked { .. }) => ("journal_locked", "; stop it, or wait until it is done"),
-        Error::Journal(JournalError::Damaged { .. }) => ("journal_damaged", ""),
+        Error::Journal(JournalError::Damaged { .. }) => (DAMAGED, ""),
         Error::Journal(JournalError::Version { .. }) => ("journal_version", "; use that version"),
         Error::Journal(JournalError::Full { .. }) => ("disk_full", "; make room, then try again"),
         Error::Journal(JournalError::Poisoned { .. }) => ("journal", "; see to the disk, then start again"),

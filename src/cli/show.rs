@@ -17,19 +17,20 @@ use super::{Exit, args, trouble_of};
 /// [`Trouble`] when the journal cannot be read.
 pub fn run(args: &args::Show, queue: &Queue, out: &mut Output) -> Result<Exit, Trouble> {
     match queue.show(&args.key).map_err(trouble_of)? {
-        Some(document) => {
-            if out.is_json() {
-                out.object(&document)?;
-            } else {
-                out.line(in_words(&document).trim_end())?;
-            }
-            Ok(Exit::DONE)
-        }
+        Some(document) => print(&document, out).map(|()| Exit::DONE),
         None => {
             unknown(&args.key, out)?;
             Ok(Exit::REFUSED)
         }
     }
+}
+
+/// Prints a document.
+///
+/// # Errors
+/// [`Trouble`] when the output cannot be written.
+pub fn print(document: &DocumentView, out: &mut Output) -> Result<(), Trouble> {
+    if out.is_json() { out.object(document) } else { out.line(in_words(document).trim_end()) }
 }
 
 /// Says that no document has this key.

@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::engine::{Engine, Office};
 use super::lane::Lane;
 use super::plan::{self, Board, Candidate, Desk, Step};
+use super::unreadable;
 use crate::domain::document::Kind;
 use crate::domain::event::{DocEvent, Hold, ParentRef};
 use crate::domain::id::{AccountName, DocId};
@@ -252,9 +253,11 @@ impl Engine {
         let journal = self.shared.queue.journal();
         let holds = journal.holds()?;
         let served = |account: &AccountName| self.offices.get(account).is_some_and(|office| office.provider.is_some());
+        let shut = self.shut_lanes()?;
+        let is_shut = |progress: &Progress| Lane::of(progress).is_some_and(|lane| shut.contains(&lane));
         for group in journal.groups()? {
             let served = group.account.as_ref().is_some_and(served);
-            if served && !is_group_held(&holds, &group) && !self.only_wait_for_persons(&group)? {
+            if served && !is_group_held(&holds, &group) && !self.only_wait_for_persons(&group, &shut)? {
                 return Ok(false);
             }
         }
@@ -265,8 +268,12 @@ impl Engine {
             after = Some(*last);
             for (_, id) in page {
                 let Some(progress) = journal.progress(id)? else { continue };
-                let waits = progress.state == State::Registered
-                    || (progress.kind == Kind::Draft && progress.state == State::Accepted);
+                let waits = match progress.state {
+                    State::Registered => true,
+                    State::Queued => is_shut(&progress),
+                    State::Accepted if progress.kind == Kind::Draft => true,
+                    _ => unreadable::is_set_aside(&progress),
+                };
                 if !waits && progress.account.as_ref().is_some_and(served) && !keeps(&holds, &progress) {
                     return Ok(false);
                 }
@@ -278,7 +285,12 @@ impl Engine {
                 Some(ParentRef::Local(parent)) => journal.progress(parent)?,
                 _ => None,
             };
-            let person = parent.as_ref().is_none_or(|parent| parent.state == State::Held || is_held(&holds, parent));
+            let person = parent.as_ref().is_none_or(|parent| {
+                parent.state == State::Held
+                    || is_held(&holds, parent)
+                    || unreadable::is_set_aside(parent)
+                    || (parent.state == State::Queued && is_shut(parent))
+            });
             if !person && progress.account.as_ref().is_some_and(served) && !is_held(&holds, &progress) {
                 return Ok(false);
             }
@@ -286,8 +298,19 @@ impl Engine {
         Ok(true)
     }
 
-    /// Whether all that is ready in a group waits for a parent that a person must decide about.
-    fn only_wait_for_persons(&self, group: &Group) -> Result<bool, Error> {
+    /// The lanes that only a person can open: what is on them is in doubt and cannot be read.
+    fn shut_lanes(&self) -> Result<HashSet<Lane>, Error> {
+        let mut shut = HashSet::new();
+        for (lane, id) in &self.busy {
+            if self.shared.queue.journal().progress(*id)?.is_some_and(|progress| unreadable::is_set_aside(&progress)) {
+                shut.insert(lane.clone());
+            }
+        }
+        Ok(shut)
+    }
+
+    /// Whether all that is ready in a group waits for a person's decision about its parent or its lane.
+    fn only_wait_for_persons(&self, group: &Group, shut: &HashSet<Lane>) -> Result<bool, Error> {
         let journal = self.shared.queue.journal();
         let mut after = None;
         loop {
@@ -295,7 +318,11 @@ impl Engine {
             let Some(last) = page.last() else { return Ok(true) };
             after = Some(*last);
             for id in page {
-                let parent = match journal.progress(id)?.and_then(|progress| progress.parent) {
+                let progress = journal.progress(id)?;
+                if progress.as_ref().and_then(Lane::of).is_some_and(|lane| shut.contains(&lane)) {
+                    continue;
+                }
+                let parent = match progress.and_then(|progress| progress.parent) {
                     Some(ParentRef::Local(parent)) => journal.progress(parent)?,
                     _ => return Ok(false),
                 };

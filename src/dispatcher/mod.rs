@@ -12,6 +12,7 @@ mod reconcile;
 mod settings;
 mod submit;
 mod track;
+mod unreadable;
 
 use std::thread;
 

@@ -10,6 +10,7 @@ use super::bind::{self, Binding};
 use super::engine::{Done, Health, Shared};
 use super::lane::Lane;
 use super::submit::{accept, after, settle_parent};
+use super::unreadable;
 use crate::domain::account::{Account, ProviderKind};
 use crate::domain::document::Kind;
 use crate::domain::event::{DocEvent, How, ParentRef};
@@ -64,12 +65,17 @@ async fn ask(
             else {
                 return Ok(None);
             };
-            let call = call_of_lost(queue, &progress, &owned)?;
+            let call = call_of_lost(queue, &progress, &owned);
             Ok(Some((progress, call)))
         })
         .await?;
     let Some((progress, call)) = found else { return Ok(Done::of(Health::Nothing)) };
-    let (Some(attempt), Some(call)) = (progress.attempt.clone(), call) else {
+    if let Some(damage) = call.as_ref().err().and_then(unreadable::damage) {
+        unreadable::set_aside(shared, &progress, &damage).await?;
+        return Ok(Done::of(Health::Nothing));
+    }
+    unreadable::clear(shared, &progress).await?;
+    let (Some(attempt), Some(call)) = (progress.attempt.clone(), call?) else {
         let why =
             "what was sent cannot be put together again: look at the provider, then `staffetta resolve`".to_owned();
         hold(shared, id, "cannot_look_up", why).await?;

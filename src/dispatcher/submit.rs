@@ -9,6 +9,7 @@ use super::bind::{self, Binding};
 use super::engine::{Done, Health, Shared};
 use super::lane::Lane;
 use super::plan::{self, Desk};
+use super::unreadable;
 use crate::domain::account::Account;
 use crate::domain::calendar;
 use crate::domain::event::{DocEvent, How, ParentRef};
@@ -56,12 +57,17 @@ async fn attempt(
             else {
                 return Ok(None);
             };
-            let binding = bind::bind(queue.journal(), &progress, &owned)?;
+            let binding = bind::bind(queue.journal(), &progress, &owned);
             Ok(Some((progress, binding)))
         })
         .await?;
     let Some((progress, binding)) = found else { return Ok((Done::of(Health::Nothing), false)) };
-    let call = match binding {
+    if let Some(damage) = binding.as_ref().err().and_then(unreadable::damage) {
+        shared.record(id, State::Queued, vec![unreadable::held(&progress.key, &damage)]).await?;
+        return Ok((Done::of(Health::Nothing), false));
+    }
+    unreadable::clear(shared, &progress).await?;
+    let call = match binding? {
         Binding::Ready(call) => call,
         Binding::Wait(why) => {
             tracing::debug!(key = %progress.key, why, "waits");

@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 
 use super::engine::{Done, Health, Shared};
 use super::submit::{DEBIT_NOTE_NEEDED, after};
+use super::unreadable;
 use crate::domain::account::{Account, ProviderKind};
 use crate::domain::calendar;
 use crate::domain::document::{Body, Kind};
@@ -37,20 +38,32 @@ pub(super) async fn track(shared: Shared, provider: Arc<dyn Provider>, account: 
 }
 
 async fn ask(shared: &Shared, provider: Arc<dyn Provider>, account: &Account, ids: Vec<DocId>) -> Result<Done, Error> {
-    let followed = shared
+    let (followed, damaged) = shared
         .read(move |queue| {
             let journal = queue.journal();
-            let mut followed = Vec::with_capacity(ids.len());
+            let (mut followed, mut damaged) = (Vec::with_capacity(ids.len()), Vec::new());
             for id in ids {
                 let Some(progress) = journal.progress(id)? else { continue };
                 if !matches!(progress.state, State::Accepted | State::Registered) {
                     continue;
                 }
-                followed.extend(Story::read(journal, id)?.map(|story| Followed { progress, story }));
+                match Story::read(journal, id) {
+                    Ok(story) => followed.extend(story.map(|story| Followed { progress, story })),
+                    Err(error) => match unreadable::damage(&error) {
+                        Some(damage) => damaged.push((progress, damage)),
+                        None => return Err(error),
+                    },
+                }
             }
-            Ok(followed)
+            Ok((followed, damaged))
         })
         .await?;
+    for (progress, damage) in damaged {
+        unreadable::set_aside(shared, &progress, &damage).await?;
+    }
+    for Followed { progress, .. } in &followed {
+        unreadable::clear(shared, progress).await?;
+    }
     if followed.is_empty() {
         return Ok(Done::of(Health::Nothing));
     }

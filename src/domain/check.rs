@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use receipt::receipt;
 pub use returns::{return_of, returns};
-pub use warnings::{warnings, warnings_at};
+pub use warnings::warnings;
 
 use super::account::ProviderKind;
 use super::document::Body;

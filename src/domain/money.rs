@@ -61,11 +61,6 @@ impl Decimal {
         self.places
     }
 
-    /// How many decimal places it needs: trailing zeros do not count.
-    pub fn needed_places(self) -> u32 {
-        self.normal().places
-    }
-
     /// Whether it is zero.
     pub fn is_zero(self) -> bool {
         self.mantissa == 0
@@ -143,11 +138,7 @@ pub(crate) fn round_ratio(numerator: i128, denominator: i128) -> Option<i128> {
     if denominator <= 0 {
         return None;
     }
-    let (whole, rest) = match (i64::try_from(numerator), i64::try_from(denominator)) {
-        // The same division, several times faster.
-        (Ok(n), Ok(d)) => (i128::from(n / d), i128::from(n % d)),
-        _ => (numerator / denominator, numerator % denominator),
-    };
+    let (whole, rest) = (numerator / denominator, numerator % denominator);
     let up = rest.unsigned_abs() >= denominator.unsigned_abs().div_ceil(2);
     Some(if up { whole + numerator.signum() } else { whole }) // |whole| < |numerator| whenever there is a rest
 }
@@ -421,9 +412,9 @@ mod tests {
         assert_eq!(read("1.000").within(2).unwrap().to_string(), "1.00");
         assert_eq!(read("1.0").within(2).unwrap().to_string(), "1.0");
         assert_eq!(read("1.001").within(2), None);
-        assert_eq!(read("1.2300").needed_places(), 2);
-        assert_eq!(read("0.00").needed_places(), 0);
-        assert_eq!(read("100").needed_places(), 0);
+        assert_eq!(read("1.2300").normal().places(), 2);
+        assert_eq!(read("0.00").normal().places(), 0);
+        assert_eq!(read("100").normal().places(), 0);
     }
 
     #[test]

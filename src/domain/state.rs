@@ -176,8 +176,6 @@ pub struct Progress {
     pub customs: Option<Customs>,
     /// What a person should see: short names, with words.
     pub attention: Vec<(String, String)>,
-    /// Of the content, see [`Enqueued::fingerprint`].
-    pub fingerprint: [u8; 32],
 }
 
 impl Progress {
@@ -207,7 +205,6 @@ impl Progress {
             has_items: false,
             customs: None,
             attention: Vec::new(),
-            fingerprint: taken.fingerprint,
         }
     }
 

@@ -12,12 +12,14 @@ use super::error::{JournalError, Result};
 use super::keys;
 use super::place::{Place, place};
 use super::record::Position;
+use super::stored;
 use crate::domain::event::{DocEvent, Enqueued, Entry, ParentRef};
 use crate::domain::id::{AccountName, DocId};
 use crate::domain::state::{Progress, State};
 
-/// Version of keys and values of the index. Another one is rebuilt, so this form may change freely.
-pub(crate) const INDEX_VERSION: u32 = 1;
+/// Version of keys, values and blocks of the index. Another one is rebuilt, so this form may change freely.
+/// 1 had an entry of sled's for each entry; 2 has blocks of them.
+pub(crate) const INDEX_VERSION: u32 = 2;
 
 /// What is to become of index entries: a value, or gone.
 pub(crate) type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
@@ -33,7 +35,7 @@ pub(crate) trait Entries {
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>>;
 }
 
-/// A document as the index has it.
+/// A document with where its records are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Document {
     /// The record that brought it.
@@ -76,7 +78,7 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 
 /// The document with this number.
 pub(crate) fn document(entries: &dyn Entries, id: DocId) -> Result<Option<Document>> {
-    entries.get(&keys::document(id))?.map(|bytes| decode(&bytes)).transpose()
+    entries.get(&keys::document(id))?.map(|bytes| stored::read(id, &bytes)).transpose()
 }
 
 /// Applies `entry`, recorded `at`, to the entries that `before` has.
@@ -159,9 +161,8 @@ impl Work<'_> {
             self.mark(keys::invoice(name, id));
         }
         self.marks(None, Some((&progress, parent.as_ref())))?;
-        let document = Document { first: at.position, last: at.position, progress };
-        self.put(keys::document(id), encode(&document)?);
-        Ok(document.progress)
+        self.put(keys::document(id), stored::fresh(taken, at.time, at.position)?);
+        Ok(progress)
     }
 
     fn document(&mut self, at: At, id: DocId, event: &DocEvent) -> Result<(Position, Progress)> {
@@ -173,10 +174,9 @@ impl Work<'_> {
         if seen(&old.progress) != seen(&progress) {
             self.place_children(&old.progress, &progress)?;
         }
-        let previous = old.last;
-        let document = Document { first: old.first, last: at.position, progress };
-        self.put(keys::document(id), encode(&document)?);
-        Ok((previous, document.progress))
+        let document = Document { first: old.first, last: at.position, progress: progress.clone() };
+        self.put(keys::document(id), stored::touched(document)?);
+        Ok((old.last, progress))
     }
 
     fn parent_of(&self, child: &Progress) -> Result<Option<Progress>> {
@@ -191,24 +191,22 @@ impl Work<'_> {
         old: Option<(&Progress, Option<&Progress>)>,
         new: Option<(&Progress, Option<&Progress>)>,
     ) -> Result<()> {
-        let (gone, come) = (old.map(|(doc, _)| marks(doc)), new.map(|(doc, _)| marks(doc)));
-        let (gone, come) = (gone.unwrap_or_default(), come.unwrap_or_default());
-        let gone = gone.into_iter().chain(old.and_then(|(doc, parent)| place_key(doc, parent)));
-        let come: Vec<_> = come.into_iter().chain(new.and_then(|(doc, parent)| place_key(doc, parent))).collect();
-        for key in gone.filter(|key| !come.contains(key)) {
+        let all = |of: Option<(&Progress, Option<&Progress>)>| of.map(|(doc, parent)| marks(doc, parent));
+        let (gone, come) = (all(old).unwrap_or_default(), all(new).unwrap_or_default());
+        for key in gone.into_iter().filter(|key| !come.contains(key)) {
             self.remove(key);
         }
         for key in come {
             self.mark(key);
         }
-        let (gone, come) = (old.map(|(doc, _)| doc), new.map(|(doc, _)| doc));
-        let counted = |doc: &Progress| (doc.account.clone(), doc.state);
-        if gone.map(counted) != come.map(counted) {
-            if let Some(doc) = gone {
-                self.count(doc.account.as_ref(), doc.state, false)?;
+        let counted = |of: Option<(&Progress, _)>| of.map(|(doc, _)| (doc.account.clone(), doc.state));
+        let (gone, come) = (counted(old), counted(new));
+        if gone != come {
+            if let Some((account, state)) = gone {
+                self.count(account.as_ref(), state, false)?;
             }
-            if let Some(doc) = come {
-                self.count(doc.account.as_ref(), doc.state, true)?;
+            if let Some((account, state)) = come {
+                self.count(account.as_ref(), state, true)?;
             }
         }
         Ok(())
@@ -220,19 +218,22 @@ impl Work<'_> {
         for (key, _) in self.before.scan(&prefix, &to, usize::MAX)? {
             let id = keys::id_at_end(&key).ok_or_else(|| JournalError::index("a child's entry cannot be read"))?;
             let child = document(self.before, id)?.ok_or(JournalError::NoDocument(id))?.progress;
-            let (gone, come) = (place_key(&child, Some(old)), place_key(&child, Some(new)));
-            if gone != come {
-                gone.into_iter().for_each(|key| self.remove(key));
-                come.into_iter().for_each(|key| self.mark(key));
-            }
+            self.marks(Some((&child, Some(old))), Some((&child, Some(new))))?;
         }
         Ok(())
     }
 }
 
-/// The keys without values that a document has for what it is, its place aside.
-fn marks(doc: &Progress) -> Vec<Vec<u8>> {
-    let mut keys = vec![keys::state(doc.state, doc.id)];
+/// The keys without values that a document has for what it is and where it waits.
+fn marks(doc: &Progress, parent: Option<&Progress>) -> Vec<Vec<u8>> {
+    let state = || keys::state(doc.state, doc.id);
+    let mut keys = match place(doc, parent) {
+        // Not with its state too: most documents of a backlog are here.
+        Place::Ready => vec![keys::ready(doc.account.as_ref(), doc.fiscal_id.as_ref(), doc.id)],
+        Place::Timer(due) => vec![keys::timer(due, doc.id), state()],
+        Place::Waiting => vec![keys::waiting(doc.id), state()],
+        Place::Nowhere => vec![state()],
+    };
     if let Some(deadline) = doc.deadline.filter(|_| !doc.state.is_final()) {
         keys.push(keys::deadline(deadline, doc.id));
     }
@@ -243,13 +244,4 @@ fn marks(doc: &Progress) -> Vec<Vec<u8>> {
         keys.push(keys::remote(doc.account.as_ref(), remote_id, doc.id));
     }
     keys
-}
-
-fn place_key(doc: &Progress, parent: Option<&Progress>) -> Option<Vec<u8>> {
-    match place(doc, parent) {
-        Place::Ready => Some(keys::ready(doc.account.as_ref(), doc.fiscal_id.as_ref(), doc.id)),
-        Place::Timer(due) => Some(keys::timer(due, doc.id)),
-        Place::Waiting => Some(keys::waiting(doc.id)),
-        Place::Nowhere => None,
-    }
 }

@@ -3,13 +3,14 @@
 //! sled never makes anything durable on Linux (its `flush` is a `sync_file_range`), so nothing rests on it but speed:
 //! an index is only trusted after a clean stop, when its files were really synced, or when this machine has not stopped
 //! since. Within that, a killed process must not leave half of a change: a batch is first written to a redo file, then
-//! put into sled in small steps (sled's own batches would stop every reader for as long as they take), then flushed to
+//! put into sled block by block (one large sled batch would stop every reader for as long as it takes), then flushed to
 //! the system, and only then is the redo file removed. Doing a batch twice is doing it once. A clean stop leaves
 //! checksums of all files, because sled does not notice every damage; any failure leaves a mark that it is broken.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
@@ -17,10 +18,11 @@ use std::sync::{PoisonError, RwLock};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::apply::{self, Changes, INDEX_VERSION};
+use super::apply::{self, Changes, INDEX_VERSION, Pair};
 use super::error::{JournalError, Result, panic_words};
+use super::folders::{make_private, missing, names, protect, sync_tree};
 use super::record::{Hash, Position};
-use super::{redo, sums};
+use super::{blocks, redo, sums};
 
 /// Files in the index's folder beside sled's own folder.
 const DATA: &str = "sled";
@@ -63,25 +65,6 @@ pub(crate) struct Sled {
     folder: PathBuf,
 }
 
-impl Sled {
-    /// A failure is for good: the next open makes the index anew.
-    fn guarded<T>(&self, f: impl FnOnce(&sled::Db) -> sled::Result<T>) -> Result<T> {
-        guarded(|| f(&self.db)).inspect_err(|error| {
-            // If not even this can be written, the next open meets the failure itself.
-            let _ = fs::write(self.folder.join(BROKEN), error.to_string());
-        })
-    }
-}
-
-/// sled panics on some damage; that is one more way of failing.
-fn guarded<T>(f: impl FnOnce() -> sled::Result<T>) -> Result<T> {
-    match catch_unwind(AssertUnwindSafe(f)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(JournalError::index(error)),
-        Err(panic) => Err(JournalError::index(panic_words(&*panic))),
-    }
-}
-
 impl Store {
     pub fn memory() -> Store {
         Store::Memory(RwLock::default())
@@ -109,18 +92,19 @@ impl Store {
         }
         fs::remove_file(&sums).map(|()| true).or_else(missing).map_err(problem)?;
         let config = sled::Config::new().path(&data).cache_capacity(CACHE).flush_every_ms(None);
-        let store = Store::Sled(Sled { db: guarded(|| config.open())?, folder: folder.to_owned() });
+        let sled = Sled { db: guarded(|| config.open())?, folder: folder.to_owned() };
         protect(&data).map_err(problem)?;
-        if let Some(batch) = redo::read(&redo).map_err(problem)? {
-            store.put(batch)?;
-            store.put([(UNDERWAY.to_vec(), None)])?;
-            store.flush()?;
-        } else if store.get(UNDERWAY)?.is_some() {
-            return Err(JournalError::index("a change of it was left half done"));
+        match redo::read(&redo).map_err(problem)? {
+            Some((batch, meta)) => sled.put_all(&batch, &meta)?,
+            None if sled.guarded(|db| db.contains_key(UNDERWAY))? => {
+                return Err(JournalError::index("a change of it was left half done"));
+            }
+            None => {}
         }
         fs::remove_file(&redo).map(|()| true).or_else(missing).map_err(problem)?;
-        let Some(bytes) = store.get(META)? else {
-            return if store.is_empty()? { Ok((store, None)) } else { Err(JournalError::index("it has no beginning")) };
+        let Some(bytes) = sled.guarded(|db| db.get(META))? else {
+            let empty = sled.guarded(|db| Ok(db.is_empty()))?;
+            return if empty { Ok((Store::Sled(sled), None)) } else { Err(JournalError::index("it has no beginning")) };
         };
         let meta: Meta = apply::decode(&bytes)?;
         if meta.version != INDEX_VERSION {
@@ -129,87 +113,60 @@ impl Store {
         if meta.journal != journal {
             return Err(JournalError::index("it belongs to another journal"));
         }
-        Ok((store, meta.reached))
-    }
-
-    fn is_empty(&self) -> Result<bool> {
-        Ok(self.range(&[], &[0xff], 1)?.is_empty())
+        Ok((Store::Sled(sled), meta.reached))
     }
 
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         match self {
-            Store::Sled(sled) => sled.guarded(|db| Ok(db.get(key)?.map(|value| value.to_vec()))),
+            Store::Sled(sled) => match sled.block_of(key)? {
+                Some((begin, block)) => {
+                    blocks::find(&begin, &block, key).ok_or_else(|| sled.fail("a block cannot be read"))
+                }
+                None => Ok(None),
+            },
             Store::Memory(map) => Ok(map.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()),
         }
     }
 
     /// The first `limit` entries with `from` <= key < `to`, in order. `from` must not be above `to`.
-    pub fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        let range = from.to_vec()..to.to_vec();
+    pub fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>> {
         match self {
-            Store::Sled(sled) => sled.guarded(|db| {
-                let owned = |(key, value): (sled::IVec, sled::IVec)| (key.to_vec(), value.to_vec());
-                db.range(range).take(limit).map(|pair| pair.map(owned)).collect()
-            }),
+            Store::Sled(sled) => sled.range(from, to, limit),
             Store::Memory(map) => {
                 let map = map.read().unwrap_or_else(PoisonError::into_inner);
-                Ok(map.range(range).take(limit).map(|(key, value)| (key.clone(), value.clone())).collect())
+                let range = map.range::<[u8], _>((Bound::Included(from), Bound::Excluded(to)));
+                Ok(range.take(limit).map(|(key, value)| (key.clone(), value.clone())).collect())
             }
         }
     }
 
     /// Puts a batch in, whole or not at all should the process be killed, and says how far the index has come with it.
     pub fn apply(&self, journal: Uuid, changes: &Changes, reached: Reached) -> Result<()> {
-        let meta = apply::encode(&Meta { version: INDEX_VERSION, journal, reached: Some(reached) })?;
-        let Store::Sled(sled) = self else {
-            return self.put(changes.iter().map(|(key, value)| (key.clone(), value.clone())));
-        };
-        let path = sled.folder.join(REDO);
-        let problem = |error: io::Error| JournalError::index(format_args!("{}: {error}", path.display()));
-        redo::write(&path, changes, (META, &meta)).map_err(problem)?;
-        self.put([(UNDERWAY.to_vec(), Some(Vec::new()))])?;
-        self.put(changes.iter().map(|(key, value)| (key.clone(), value.clone())))?;
-        self.put([(META.to_vec(), Some(meta)), (UNDERWAY.to_vec(), None)])?;
-        self.flush()?;
-        fs::remove_file(&path).map_err(problem)
-    }
-
-    fn put(&self, changes: impl IntoIterator<Item = (Vec<u8>, Option<Vec<u8>>)>) -> Result<()> {
-        match self {
-            Store::Sled(sled) => sled.guarded(|db| {
-                for (key, value) in changes {
-                    match value {
-                        Some(value) => db.insert(key, value)?,
-                        None => db.remove(key)?,
-                    };
-                }
-                Ok(())
-            }),
+        let sled = match self {
+            Store::Sled(sled) => sled,
             Store::Memory(map) => {
                 let mut map = map.write().unwrap_or_else(PoisonError::into_inner);
                 for (key, value) in changes {
                     match value {
-                        Some(value) => map.insert(key, value),
-                        None => map.remove(&key),
+                        Some(value) => map.insert(key.clone(), value.clone()),
+                        None => map.remove(key),
                     };
                 }
-                Ok(())
+                return Ok(());
             }
-        }
-    }
-
-    /// Hands everything to the system: it survives the end of the process.
-    fn flush(&self) -> Result<()> {
-        match self {
-            Store::Sled(sled) => sled.guarded(|db| db.flush().map(|_| ())),
-            Store::Memory(_) => Ok(()),
-        }
+        };
+        let meta = apply::encode(&Meta { version: INDEX_VERSION, journal, reached: Some(reached) })?;
+        let path = sled.folder.join(REDO);
+        redo::write(&path, changes, &meta).map_err(|error| sled.fail(format_args!("{}: {error}", path.display())))?;
+        sled.put_all(changes, &meta)?;
+        fs::remove_file(&path).map_err(|error| sled.fail(format_args!("{}: {error}", path.display())))
     }
 
     /// Closes the index and makes its files truly durable: it survives the end of the machine.
     pub fn close(self) -> Result<()> {
-        self.flush()?;
-        let Store::Sled(Sled { db, folder }) = self else { return Ok(()) };
+        let Store::Sled(sled) = self else { return Ok(()) };
+        sled.guarded(|db| db.flush().map(|_| ()))?;
+        let Sled { db, folder } = sled;
         guarded(move || {
             drop(db);
             Ok(())
@@ -220,87 +177,253 @@ impl Store {
     }
 }
 
-/// Removes the index in `folder`. It is renamed first, so that one half removed is never taken for one.
-pub(crate) fn remove(folder: &Path) -> Result<()> {
-    let old = folder.with_extension("old");
-    remove_folder(&old)?;
-    let renamed = fs::rename(folder, &old).map(|()| true).or_else(missing);
-    renamed.map_err(|error| JournalError::io("remove", folder, error))?;
-    remove_folder(&old)
+impl Sled {
+    /// A failure is for good: the next open makes the index anew.
+    fn guarded<T>(&self, f: impl FnOnce(&sled::Db) -> sled::Result<T>) -> Result<T> {
+        guarded(|| f(&self.db)).inspect_err(|error| self.mark_broken(&error.to_string()))
+    }
+
+    fn fail(&self, why: impl std::fmt::Display) -> JournalError {
+        self.mark_broken(&why.to_string());
+        JournalError::index(why)
+    }
+
+    fn mark_broken(&self, why: &str) {
+        // If not even this can be written, the next open meets the failure itself.
+        let _ = fs::write(self.folder.join(BROKEN), why);
+    }
+
+    /// The block that has this key, if there is one, with its beginning.
+    fn block_of(&self, key: &[u8]) -> Result<Option<Pair>> {
+        let block = self.guarded(|db| db.range::<&[u8], _>(..=key).next_back().transpose())?;
+        let owned = block.map(|(begin, block)| (begin.to_vec(), block.to_vec()));
+        Ok(owned.filter(|(begin, _)| begin.first() == key.first()))
+    }
+
+    fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>> {
+        let begin = self.block_of(from)?.map_or_else(|| from.to_vec(), |(begin, _)| begin);
+        let mut found = Vec::new();
+        self.guarded(|db| {
+            for block in db.range(begin.as_slice()..to) {
+                let (begin, block) = block?;
+                let entries = blocks::decode(&begin, &block);
+                let entries = entries.ok_or_else(|| sled::Error::Unsupported("a block cannot be read".to_owned()))?;
+                let inside = |(key, _): &Pair| key.as_slice() >= from && key.as_slice() < to;
+                found.extend(entries.into_iter().filter(inside));
+                if found.len() >= limit {
+                    break;
+                }
+            }
+            Ok(())
+        })?;
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    /// Puts a batch in, block by block, and hands it to the system.
+    fn put_all(&self, changes: &Changes, meta: &[u8]) -> Result<()> {
+        self.guarded(|db| db.insert(UNDERWAY, &[]).map(|_| ()))?;
+        let mut changes = changes.iter().map(|(key, value)| (key.as_slice(), value.as_deref())).peekable();
+        while let Some((key, value)) = changes.next() {
+            let (begin, block) = self.block_of(key)?.unwrap_or_else(|| (key.to_vec(), Vec::new()));
+            let next = (Bound::Excluded(begin.as_slice()), Bound::Unbounded);
+            let next = self.guarded(|db| db.range::<&[u8], _>(next).next().transpose())?.map(|(next, _)| next);
+            let mut together = vec![(key, value)];
+            let inside =
+                |other: &[u8]| other.first() == key.first() && next.as_ref().is_none_or(|next| other < next.as_ref());
+            while let Some(change) = changes.next_if(|(other, _)| inside(other)) {
+                together.push(change);
+            }
+            let old = blocks::decode(&begin, &block).ok_or_else(|| self.fail("a block cannot be read"))?;
+            self.put_block(&begin, &blocks::merge(old, &together), together.len())?;
+        }
+        self.guarded(|db| {
+            db.insert(META, meta)?;
+            db.remove(UNDERWAY)?;
+            db.flush().map(|_| ())
+        })
+    }
+
+    /// Writes the entries from a block's beginning to the next one's, of which so many have changed.
+    fn put_block(&self, begin: &[u8], entries: &[Pair], changes: usize) -> Result<()> {
+        let Some((key, _)) = entries.first() else { return self.guarded(|db| db.remove(begin).map(|_| ())) };
+        // What comes later may lie between the beginning and the first entry there is now.
+        let begin = if key.as_slice() < begin { key } else { begin };
+        let blocks = blocks::split(entries, changes);
+        if let [block] = blocks.as_slice() {
+            return self.guarded(|db| db.insert(begin, blocks::encode(begin, block)).map(|_| ()));
+        }
+        let mut batch = sled::Batch::default();
+        for (index, block) in blocks.into_iter().enumerate() {
+            let first = block.first().filter(|_| index > 0).map_or(begin, |(key, _)| key.as_slice());
+            batch.insert(first, blocks::encode(first, block));
+        }
+        self.guarded(|db| db.apply_batch(batch))
+    }
 }
 
-/// Removes a folder with everything in it, if it is there.
-pub(crate) fn remove_folder(folder: &Path) -> Result<()> {
-    // Whatever it is that has its name.
-    let folder_or_file = fs::remove_dir_all(folder).or_else(|error| match error.kind() {
-        io::ErrorKind::NotADirectory => fs::remove_file(folder),
-        _ => Err(error),
-    });
-    let removed = folder_or_file.map(|()| true).or_else(missing);
-    removed.map(|_| ()).map_err(|error| JournalError::io("remove", folder, error))
+/// sled panics on some damage; that is one more way of failing.
+fn guarded<T>(f: impl FnOnce() -> sled::Result<T>) -> Result<T> {
+    match catch_unwind(AssertUnwindSafe(f)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(JournalError::index(error)),
+        Err(panic) => Err(JournalError::index(panic_words(&*panic))),
+    }
 }
 
-/// Copies a folder with everything in it to one for this user alone.
-pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
-    let problem = |error| JournalError::io("copy", from, error);
-    make_private(to).map_err(problem)?;
-    for entry in fs::read_dir(from).map_err(problem)? {
-        let entry = entry.map_err(problem)?;
-        let target = to.join(entry.file_name());
-        if entry.file_type().map_err(problem)?.is_dir() {
-            copy(&entry.path(), &target)?;
-        } else {
-            fs::copy(entry.path(), target).map_err(problem)?;
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tempfile::tempdir;
+
+    const JOURNAL: Uuid = Uuid::from_u128(7);
+
+    fn reached(seq: u64) -> Reached {
+        Reached { seq, group: seq, position: Position { segment: 1, offset: seq }, hash: [seq as u8; 32] }
+    }
+
+    fn batch(numbers: std::ops::Range<u32>, value: Option<&str>) -> Changes {
+        numbers.map(|n| (format!("p{n:05}").into_bytes(), value.map(|value| value.as_bytes().to_vec()))).collect()
+    }
+
+    fn sled(store: &Store) -> &Sled {
+        match store {
+            Store::Sled(sled) => sled,
+            Store::Memory(_) => panic!("not in memory"),
         }
     }
-    Ok(())
-}
 
-fn missing(error: io::Error) -> io::Result<bool> {
-    if error.kind() == io::ErrorKind::NotFound { Ok(false) } else { Err(error) }
-}
+    fn all(store: &Store) -> Vec<Pair> {
+        store.range(b"p", b"q", usize::MAX).unwrap()
+    }
 
-fn names(folder: &Path) -> io::Result<Vec<String>> {
-    fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
-}
+    /// A batch that was interrupted at some point: the redo file as given, and a part of it in sled.
+    fn interrupted(redo: impl Fn(&Path), underway: bool) -> (tempfile::TempDir, Changes) {
+        let dir = tempdir().unwrap();
+        let (store, fresh) = Store::open(dir.path(), JOURNAL, false).unwrap();
+        assert_eq!(fresh, None);
+        store.apply(JOURNAL, &batch(0..500, Some("one")), reached(1)).unwrap();
+        let mut second = batch(100..300, None);
+        second.extend(batch(200..900, Some("two")));
+        let meta = Meta { version: INDEX_VERSION, journal: JOURNAL, reached: Some(reached(2)) };
+        let path = dir.path().join(REDO);
+        redo::write(&path, &second, &apply::encode(&meta).unwrap()).unwrap();
+        redo(&path);
+        if underway {
+            let part: Changes = second.iter().take(250).map(|(key, value)| (key.clone(), value.clone())).collect();
+            sled(&store).put_all(&part, &apply::encode(&Meta { reached: Some(reached(1)), ..meta }).unwrap()).unwrap();
+            sled(&store).guarded(|db| db.insert(UNDERWAY, &[]).and_then(|_| db.flush())).unwrap();
+        }
+        (dir, second)
+    }
 
-fn make_private(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)?;
-    set_mode(folder, 0o700)
-}
+    #[test]
+    fn an_interrupted_batch_is_done_again_or_was_never_begun() {
+        let (dir, second) = interrupted(|_| (), true);
+        let (store, at) = Store::open(dir.path(), JOURNAL, false).unwrap();
+        let mut expected: BTreeMap<_, _> = batch(0..500, Some("one"));
+        expected.extend(second);
+        let expected: Vec<Pair> = expected.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+        assert_eq!((all(&store), at), (expected, Some(reached(2))));
+        // Half a redo file: killed before sled was touched, …
+        let half = |path: &Path| fs::write(path, &fs::read(path).unwrap()[..1_000]).unwrap();
+        let (dir, _) = interrupted(half, false);
+        let (store, at) = Store::open(dir.path(), JOURNAL, false).unwrap();
+        assert_eq!((all(&store).len(), at), (500, Some(reached(1))));
+        // … or damaged after it was.
+        let (dir, _) = interrupted(half, true);
+        assert!(Store::open(dir.path(), JOURNAL, false).is_err());
+    }
 
-#[cfg(unix)]
-fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
-    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))
-}
-#[cfg(not(unix))]
-fn set_mode(_: &Path, _: u32) -> io::Result<()> {
-    Ok(())
-}
+    #[test]
+    fn an_index_of_something_else_is_refused() {
+        let dir = tempdir().unwrap();
+        let (store, _) = Store::open(dir.path(), JOURNAL, false).unwrap();
+        let other = apply::encode(&Meta { version: INDEX_VERSION + 1, journal: JOURNAL, reached: None }).unwrap();
+        store.apply(JOURNAL, &batch(0..5, Some("one")), reached(1)).unwrap();
+        store.close().unwrap();
+        assert!(Store::open(dir.path(), Uuid::nil(), false).is_err());
+        let (store, at) = Store::open(dir.path(), JOURNAL, false).unwrap();
+        assert_eq!(at, Some(reached(1)));
+        sled(&store).put_all(&Changes::new(), &other).unwrap();
+        store.close().unwrap();
+        assert!(Store::open(dir.path(), JOURNAL, true).is_err());
+        // Checksums are good for one open.
+        assert!(Store::open(dir.path(), JOURNAL, true).is_err());
+    }
 
-/// sled's files are readable by all; its folder already is not.
-fn protect(folder: &Path) -> io::Result<()> {
-    set_mode(folder, 0o700)?;
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            protect(&entry.path())?;
-        } else {
-            set_mode(&entry.path(), 0o600)?;
+    #[derive(Clone, Default)]
+    struct Log(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
         }
     }
-    Ok(())
-}
 
-fn sync_tree(folder: &Path) -> io::Result<()> {
-    protect(folder)?;
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            sync_tree(&entry.path())?;
-        } else {
-            fs::File::open(entry.path())?.sync_all()?;
-        }
+    /// What an earlier program left in good order costs a rebuild and one line in the log.
+    #[test]
+    fn an_index_of_an_older_form_is_made_anew_with_one_line_in_the_log() {
+        let dir = tempdir().unwrap();
+        let open = || crate::journal::Journal::open(dir.path(), crate::journal::Options::default()).unwrap();
+        open().0.close().unwrap();
+        let (data, sums) = (dir.path().join("index").join(DATA), dir.path().join("index").join(SUMS));
+        let db = sled::open(&data).unwrap();
+        let meta: Meta = apply::decode(&db.get(META).unwrap().unwrap()).unwrap();
+        db.insert(META, apply::encode(&Meta { version: 1, ..meta }).unwrap()).unwrap();
+        db.insert(b"p\0\0\0\0\0\0\0\x01", b"an entry by itself").unwrap();
+        drop(db);
+        sums::write(&sums::of(&data).unwrap(), &sums).unwrap();
+
+        let log = Log::default();
+        let pen = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || pen.clone()).finish();
+        let (journal, recovery) = tracing::subscriber::with_default(subscriber, open);
+        assert_eq!((recovery.clean, recovery.rebuilt.as_deref()), (true, Some("it is of version 1")));
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(log.lines().count(), 1, "{log}");
+        assert!(log.contains("WARN") && log.contains("rebuilt") && log.contains("it is of version 1"), "{log}");
+        journal.close().unwrap();
+        assert_eq!(open().1.rebuilt, None);
     }
-    if cfg!(unix) { fs::File::open(folder)?.sync_all() } else { Ok(()) }
+
+    #[test]
+    fn entries_are_found_in_any_order_they_came() {
+        let dir = tempdir().unwrap();
+        let (store, _) = Store::open(dir.path(), JOURNAL, false).unwrap();
+        let mut expected = BTreeMap::new();
+        let mut state = 1_u32;
+        for round in 0..60 {
+            let changes: Changes = (0..40)
+                .map(|n| {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    let close = if round % 2 == 0 { state >> 20 } else { round * 40 + n };
+                    let kind = if state & 1 == 0 { 'k' } else { 'r' };
+                    let value = (state & 0x700 != 0).then(|| state.to_le_bytes().repeat((state >> 25) as usize % 20));
+                    (format!("{kind}{close:04}").into_bytes(), value)
+                })
+                .collect();
+            for (key, value) in &changes {
+                match value {
+                    Some(value) => drop(expected.insert(key.clone(), value.clone())),
+                    None => drop(expected.remove(key)),
+                }
+            }
+            store.apply(JOURNAL, &changes, reached(u64::from(round))).unwrap();
+        }
+        assert!(store.range(b"a", b"z", usize::MAX).unwrap().into_iter().eq(expected.clone()));
+        for (key, value) in &expected {
+            assert_eq!(store.get(key).unwrap().as_ref(), Some(value));
+            let mut beside = key.clone();
+            beside.push(b'!');
+            assert_eq!(store.get(&beside).unwrap(), None);
+            let next = store.range(&beside, b"z", 3).unwrap();
+            assert!(next.into_iter().eq(expected.range(beside..).take(3).map(|(a, b)| (a.clone(), b.clone()))));
+        }
+        assert_eq!(store.get(b"c").unwrap(), None);
+    }
 }

@@ -4,8 +4,8 @@
 //! | key | value |
 //! |---|---|
 //! | `k` key | document |
-//! | `p` document | [`Document`](super::apply::Document): its progress and where its records are |
-//! | `s` state, document | – |
+//! | `p` document | its progress and where its records are (`stored.rs`) |
+//! | `s` state, document | – ; those that are ready are only under `r` |
 //! | `r` account 0 fiscal id 0 document | – ; ready to be sent |
 //! | `w` document | – ; waits for its parent |
 //! | `t` due time, document | – |

@@ -3,15 +3,15 @@
 //! the flusher's thread while a new `recent` goes on. A reader never sees the store change under a `frozen` layer:
 //! what the flusher puts in is what `frozen` says anyway.
 
-use std::iter::Peekable;
-use std::ops::Bound;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use uuid::Uuid;
 
 use super::apply::{Changes, Entries, Pair};
 use super::error::{JournalError, Result};
+use super::heads::Heads;
 use super::index::{Reached, Store};
+use super::merge::merge;
 use super::shared::lock;
 
 /// Bytes of `recent` beyond which it is put into the store, however few entries they are.
@@ -36,6 +36,8 @@ pub(crate) struct Layers {
     /// Entries of `recent` beyond which it is put into the store.
     batch: usize,
     top: RwLock<Top>,
+    /// Changed only with `top` locked.
+    heads: Mutex<Heads>,
     /// `None` once closed. The lock is only ever held for writing to close.
     store: RwLock<Option<Store>>,
     work: Mutex<Work>,
@@ -58,7 +60,8 @@ impl Layers {
     pub fn new(journal: Uuid, store: Store, batch: usize) -> Layers {
         let (top, store) = (RwLock::default(), RwLock::new(Some(store)));
         let (work, changed, broken) = (Mutex::default(), Condvar::new(), OnceLock::new());
-        Layers { journal, batch: batch.max(1), top, store, work, changed, broken }
+        let heads = Mutex::default();
+        Layers { journal, batch: batch.max(1), top, heads, store, work, changed, broken }
     }
 
     fn top(&self) -> RwLockReadGuard<'_, Top> {
@@ -85,15 +88,12 @@ impl Layers {
     /// When the store has failed: the index can no longer be kept.
     pub fn publish(&self, changes: Changes, reached: Reached, hold: bool) -> Result<()> {
         let mut top = self.top_mut();
+        lock(&self.heads).changed(&changes);
         for (key, value) in changes {
             let bytes = |value: &Option<Vec<u8>>| ENTRY + key.len() + value.as_ref().map_or(0, Vec::len);
-            let (new, length) = (bytes(&value), key.len());
-            // What no layer below knows is simply gone: a mark for it would be stepped over by every scan, and a queue
-            // puts in and takes out at the same place all day.
-            let gone = value.is_none() && !self.is_below(top.frozen.as_deref(), &key)?;
-            let old = if gone { top.recent.remove(&key) } else { top.recent.insert(key, value) };
-            top.recent_bytes += if gone { 0 } else { new };
-            if let Some(old) = old {
+            top.recent_bytes += bytes(&value);
+            let length = key.len();
+            if let Some(old) = top.recent.insert(key, value) {
                 top.recent_bytes -= ENTRY + length + old.map_or(0, |old| old.len());
             }
         }
@@ -111,15 +111,6 @@ impl Layers {
         }
         drop(work);
         self.failure()
-    }
-
-    /// Whether a layer under `recent` may have a value for this key.
-    fn is_below(&self, frozen: Option<&Changes>, key: &[u8]) -> Result<bool> {
-        match frozen.and_then(|frozen| frozen.get(key)) {
-            Some(Some(_)) => Ok(true),
-            // Gone in `frozen`, but perhaps not yet in the store.
-            Some(None) | None => Ok(self.with_store(|store| store.get(key))?.is_some()),
-        }
     }
 
     /// Whether the index still works. Once it has failed only a new open helps, which makes it anew.
@@ -210,7 +201,19 @@ impl Layers {
         let mut layers: Vec<&Changes> = over.to_vec();
         layers.push(&top.recent);
         layers.extend(top.frozen.as_deref());
-        self.with_store(|store| merge(&layers, store, from, to, limit))
+        let mut heads = lock(&self.heads);
+        let begin = heads.begin(from).filter(|_| over.is_empty()).unwrap_or(from);
+        if begin >= to {
+            return Ok(Vec::new());
+        }
+        let begin = begin.to_vec();
+        drop(heads);
+        let (found, passed) = self.with_store(|store| merge(&layers, store, &begin, to, limit))?;
+        if over.is_empty() {
+            heads = lock(&self.heads);
+            heads.remember(from, found.first().map_or(to, |(key, _)| key), passed);
+        }
+        Ok(found)
     }
 
     /// A value under these layers, newest first.
@@ -231,80 +234,18 @@ impl Layers {
     }
 }
 
-impl Entries for Layers {
+/// Layers with more changes over them.
+pub(crate) struct Under<'a> {
+    pub layers: &'a Layers,
+    /// Newest first.
+    pub over: &'a [&'a Changes],
+}
+
+impl Entries for Under<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.get_under(&[], key)
+        self.layers.get_under(self.over, key)
     }
     fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>> {
-        self.scan_under(&[], from, to, limit)
+        self.layers.scan_under(self.over, from, to, limit)
     }
-}
-
-/// What the store is read at a time while merging.
-const CHUNK: usize = 256;
-
-/// Reads the store in pieces, so that a short answer from a long range stays cheap.
-struct Stored<'a> {
-    store: &'a Store,
-    from: Vec<u8>,
-    to: &'a [u8],
-    piece: std::vec::IntoIter<Pair>,
-    size: usize,
-    ended: bool,
-}
-
-impl Stored<'_> {
-    fn next(&mut self) -> Result<Option<Pair>> {
-        if let Some(pair) = self.piece.next() {
-            return Ok(Some(pair));
-        }
-        if self.ended {
-            return Ok(None);
-        }
-        let piece = self.store.range(&self.from, self.to, self.size)?;
-        self.ended = piece.len() < self.size;
-        self.size = CHUNK;
-        if let Some((last, _)) = piece.last() {
-            self.from = last.clone();
-            self.from.push(0);
-            self.ended |= self.from.as_slice() >= self.to;
-        }
-        self.piece = piece.into_iter();
-        Ok(self.piece.next())
-    }
-}
-
-type LayerRange<'a> = Peekable<std::collections::btree_map::Range<'a, Vec<u8>, Option<Vec<u8>>>>;
-
-fn merge(layers: &[&Changes], store: &Store, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>> {
-    let bounds = (Bound::Included(from), Bound::Excluded(to));
-    let mut ranges: Vec<LayerRange<'_>> =
-        layers.iter().map(|layer| layer.range::<[u8], _>(bounds).peekable()).collect();
-    let size = limit.clamp(1, CHUNK);
-    let mut stored = Stored { store, from: from.to_vec(), to, piece: Vec::new().into_iter(), size, ended: false };
-    let mut below = stored.next()?;
-    let mut found = Vec::new();
-    while found.len() < limit {
-        let top = ranges.iter_mut().filter_map(|range| range.peek().map(|(key, _)| *key)).min();
-        let Some(key) = top.filter(|key| below.as_ref().is_none_or(|(stored, _)| *key <= stored)).cloned() else {
-            let Some(pair) = below.take() else { break };
-            found.push(pair);
-            below = stored.next()?;
-            continue;
-        };
-        if below.as_ref().is_some_and(|(stored, _)| *stored == key) {
-            below = stored.next()?;
-        }
-        // The newest layer that knows the key decides; the others only move on.
-        let mut decided = false;
-        for range in &mut ranges {
-            if let Some((_, value)) = range.next_if(|(other, _)| **other == key)
-                && !std::mem::replace(&mut decided, true)
-                && let Some(value) = value
-            {
-                found.push((key.clone(), value.clone()));
-            }
-        }
-    }
-    Ok(found)
 }

@@ -22,13 +22,17 @@
 //! **Not covered**: a drive that reports as durable what it only holds in a volatile cache.
 
 mod apply;
+mod blocks;
 mod chain;
 mod checkpoint;
 mod error;
 mod files;
+mod folders;
+mod heads;
 mod index;
 mod keys;
 mod layers;
+mod merge;
 mod place;
 #[doc(hidden)]
 pub mod raw;
@@ -36,10 +40,13 @@ mod reader;
 mod record;
 mod recovery;
 mod redo;
+mod replay;
 mod reserve;
 mod salvage;
+mod seal;
 mod segment;
 mod shared;
+mod stored;
 mod sums;
 mod transaction;
 mod verify;
@@ -55,7 +62,7 @@ use std::thread::JoinHandle;
 
 use uuid::Uuid;
 
-use self::apply::Entries;
+use self::apply::{Entries, Pair};
 pub use self::error::JournalError;
 use self::error::{Result, panic_words};
 pub use self::files::{File, Files, RealFiles};
@@ -64,6 +71,7 @@ pub use self::shared::Stats;
 use self::shared::{Shared, Verdict, lock};
 pub use self::transaction::Transaction;
 pub use self::verify::{Damage, Found, Report, read_all, verify};
+use self::view::source::Source;
 pub use self::view::{Filter, Group, Recorded, View};
 use self::writer::Writer;
 use crate::clock::{Clock, SystemClock};
@@ -316,10 +324,19 @@ fn take_lock(dir: &Path, files: &dyn Files) -> Result<Box<dyn Any + Send + Sync>
 /// The durable state.
 struct Live<'a>(&'a Shared);
 
+impl Entries for Live<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.0.layers.get_under(&[], key)
+    }
+    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>> {
+        self.0.layers.scan_under(&[], from, to, limit)
+    }
+}
+
 #[allow(private_interfaces, reason = "the trait is sealed")]
-impl view::source::Source for Live<'_> {
+impl Source for Live<'_> {
     fn entries(&self) -> &dyn Entries {
-        &self.0.layers
+        self
     }
     fn read(&self, at: Position) -> Result<(Recorded, Position)> {
         self.0.segments.read(at)
@@ -331,10 +348,19 @@ impl view::source::Source for Live<'_> {
 
 impl View for Live<'_> {}
 
+impl Entries for Journal {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        Live(&self.handle.shared).get(key)
+    }
+    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>> {
+        Live(&self.handle.shared).scan(from, to, limit)
+    }
+}
+
 #[allow(private_interfaces, reason = "the trait is sealed")]
-impl view::source::Source for Journal {
+impl Source for Journal {
     fn entries(&self) -> &dyn Entries {
-        &self.handle.shared.layers
+        self
     }
     fn read(&self, at: Position) -> Result<(Recorded, Position)> {
         Live(&self.handle.shared).read(at)

@@ -63,8 +63,9 @@ impl Segments {
         let file = self.file(at.segment)?;
         let mut bytes = vec![0; GUESS];
         loop {
+            // A bad sector does not heal: it is damage like any other.
             let there = read_full(&*file, &mut bytes, at.offset)
-                .map_err(|error| JournalError::io("read", &segment::path(&self.dir, at.segment), error))?;
+                .map_err(|error| JournalError::damaged(at.segment, at.offset, format!("it cannot be read: {error}")))?;
             let ended = there < bytes.len();
             bytes.truncate(there);
             match record::decode(self.journal, &bytes) {

@@ -93,7 +93,7 @@ impl<'a> Transaction<'a> {
             last.last_of_transaction = true;
         }
         self.group.bytes += self.bytes;
-        self.group.changes.append(&mut self.changes);
+        self.group.changes.extend(std::mem::take(&mut self.changes));
         self.group.records.append(&mut self.records);
         self.takes
     }
@@ -102,12 +102,12 @@ impl<'a> Transaction<'a> {
         let (segment, offset) = (self.group.segment, self.group.start + self.group.bytes + self.bytes);
         let seq = self.next_seq();
         let at = At { seq, time: self.now, position: Position { segment, offset } };
-        let Applied { mut changes, previous, progress } = apply::apply(at, entry, &*self)?;
+        let Applied { changes, previous, progress } = apply::apply(at, entry, &*self)?;
         let payload = record::encode_entry(entry).ok_or(JournalError::TooLarge)?;
         let staged = Staged { seq, offset, at: self.now, previous, payload, last_of_transaction: false };
         self.bytes += staged.length();
         self.records.push(staged);
-        self.changes.append(&mut changes);
+        self.changes.extend(changes);
         Ok(progress)
     }
 

@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::apply::{self, At, Changes, Entries};
+use super::apply::{self, At, Changes};
 use super::checkpoint::{self, Checkpoint};
 use super::error::{JournalError, Result};
 use super::files::Files;
+use super::folders;
 use super::index::{self, Reached, Store};
-use super::layers::Layers;
+use super::layers::{Layers, Under};
 use super::record::Position;
-use super::recovery::{INDEX, Replayed, Under, apply_one, distrust};
+use super::recovery::{INDEX, distrust};
+use super::replay::{Replayed, apply_one};
 use super::salvage::{self, Ended, Met};
 use super::segment;
 use super::view::Recorded;
@@ -163,7 +165,7 @@ struct Scratch(PathBuf);
 
 impl Scratch {
     fn remove(&self) -> Result<()> {
-        index::remove_folder(&self.0)
+        folders::remove_folder(&self.0)
     }
 }
 
@@ -196,7 +198,7 @@ fn open_index(
     }
     let damaged = |error| NoIndex::Damaged(format!("{error}; the next open makes it anew"));
     let copy = scratch.0.join("index");
-    index::copy(&dir.join(INDEX), &copy).map_err(damaged)?;
+    folders::copy(&dir.join(INDEX), &copy).map_err(damaged)?;
     match Store::open(&copy, id, known.is_some_and(|known| known.clean)).map_err(damaged)? {
         (store, Some(reached)) => Ok((store, reached)),
         (_, None) => Err(NoIndex::LeftOut("it is empty".to_owned())),
@@ -214,6 +216,10 @@ struct Check {
 }
 
 impl Check {
+    fn under<'a>(&'a self, over: &'a [&'a Changes]) -> Under<'a> {
+        Under { layers: &self.layers, over }
+    }
+
     fn damage(&mut self, at: Position, key: Option<Key>, what: impl Into<String>) {
         self.report.damage.push(Damage { segment: at.segment, offset: at.offset, key, what: what.into() });
     }
@@ -242,7 +248,7 @@ impl Check {
         match entry {
             Entry::Enqueued(taken) => Some(taken.key.clone()),
             Entry::Document { id, .. } => {
-                let document = apply::document(&Under(&self.layers, &self.changes), *id).ok().flatten();
+                let document = apply::document(&self.under(&[&self.changes]), *id).ok().flatten();
                 document.map(|document| document.progress.key)
             }
             _ => None,
@@ -252,8 +258,8 @@ impl Check {
     fn record(&mut self, replayed: Replayed) -> Result<()> {
         self.report.records += 1;
         self.report.documents += u64::from(matches!(replayed.entry, Entry::Enqueued(_)));
-        match apply_one(&replayed, &Under(&self.layers, &self.changes)) {
-            Ok(mut changes) => self.changes.append(&mut changes),
+        match apply_one(&replayed, &self.under(&[&self.changes])) {
+            Ok(changes) => self.changes.extend(changes),
             Err(JournalError::Damaged { what, .. }) => {
                 if !self.failed {
                     let key = self.key(&replayed.entry);
@@ -289,7 +295,8 @@ impl Check {
     fn compare(&mut self, store: &Store) -> Result<()> {
         let mut from = index::FIRST_ENTRY.to_vec();
         loop {
-            let (ours, theirs) = (self.layers.scan(&from, &[0xff], STEP)?, store.range(&from, &[0xff], STEP)?);
+            let (ours, theirs) =
+                (self.layers.scan_under(&[], &from, &[0xff], STEP)?, store.range(&from, &[0xff], STEP)?);
             let wrong = ours.iter().zip(&theirs).position(|(ours, theirs)| ours != theirs);
             let wrong = wrong.or((ours.len() != theirs.len()).then_some(ours.len().min(theirs.len())));
             if let Some(wrong) = wrong {

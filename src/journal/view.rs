@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 
 use super::apply::{self, Entries, Pair};
 use super::error::{JournalError, Result};
-use super::keys;
 use super::record::Position;
+use super::{keys, stored};
 use crate::domain::document::Kind;
 use crate::domain::event::{Enqueued, Entry, Hold};
 use crate::domain::id::{AccountName, DocId, FiscalId, Key};
@@ -47,7 +47,8 @@ pub struct Filter {
 }
 
 impl Filter {
-    fn takes(&self, doc: &Progress) -> bool {
+    /// Whether this document is meant.
+    pub(crate) fn takes(&self, doc: &Progress) -> bool {
         self.state.is_none_or(|state| doc.state == state)
             && self.account.as_ref().is_none_or(|account| doc.account.as_ref() == Some(account))
             && self.kind.is_none_or(|kind| doc.kind == kind)
@@ -248,7 +249,17 @@ pub trait View: source::Source {
     fn in_state(&self, state: State, after: Option<DocId>, limit: usize) -> Result<Vec<DocId>> {
         let Some(first) = next_of(after) else { return Ok(Vec::new()) };
         let to = keys::state(state, DocId(u64::MAX));
-        ids(self.entries().scan(&keys::state(state, DocId(first)), &to, limit)?)
+        let mut found = ids(self.entries().scan(&keys::state(state, DocId(first)), &to, limit)?)?;
+        if state == State::Queued {
+            // Those that are ready are only among their group.
+            for group in self.groups()? {
+                found.extend(self.ready(&group, after, limit)?);
+            }
+            found.sort_unstable();
+            found.dedup();
+            found.truncate(limit);
+        }
+        Ok(found)
     }
 
     /// The documents that a person should look at, in order of intake: refused, failed, held, or with attention raised.
@@ -275,7 +286,10 @@ pub trait View: source::Source {
                 None => {
                     let Some(first) = next_of(after) else { break };
                     let entries = self.entries().scan(&keys::document(DocId(first)), b"q", STEP)?;
-                    let read = |(_, value): Pair| Ok(apply::decode::<apply::Document>(&value)?.progress);
+                    let read = |(key, value): Pair| {
+                        let id = keys::id_at_end(&key).ok_or_else(unreadable)?;
+                        Ok(stored::read(id, &value)?.progress)
+                    };
                     entries.into_iter().map(read).collect::<Result<Vec<_>>>()?
                 }
             };

@@ -221,7 +221,7 @@ impl Candidate {
                 Body::Draft(draft) => Some(draft.merchant_invoice_id.clone()),
                 _ => None,
             },
-            warnings: check::warnings(body),
+            warnings: check::warnings(body, account.as_ref().map(|account| account.provider)),
         };
         let id = txn.enqueue(enqueued)?;
         let mut state = State::Queued;
@@ -240,9 +240,11 @@ impl Candidate {
         id: crate::domain::id::DocId,
         fingerprint: [u8; 32],
     ) -> Result<Ticket, Error> {
-        let progress = txn.progress(id)?.ok_or_else(|| Error::UnknownKey(self.key.to_string()))?;
+        let (Some(progress), Some(taken)) = (txn.progress(id)?, txn.document(id)?) else {
+            return Err(Error::UnknownKey(self.key.to_string()));
+        };
         let other_account = self.named_account.is_some() && self.named_account != progress.account;
-        if progress.fingerprint != fingerprint || other_account {
+        if taken.fingerprint != fingerprint || other_account {
             return Err(Error::Rejected(key_reused(&self.key)));
         }
         Ok(Ticket { key: self.key.to_string(), id: id.to_string(), state: progress.state, duplicate: true })

@@ -6,7 +6,9 @@ mod operator;
 pub(crate) mod parents;
 mod reading;
 mod reason;
+mod salvage;
 mod story;
+mod telling;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -23,6 +25,7 @@ use crate::error::Error;
 use crate::journal::{self, Journal, Recovery, View};
 use crate::view::DocumentView;
 
+pub use salvage::Salvage;
 pub use story::Story;
 
 /// How a queue is opened.

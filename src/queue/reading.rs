@@ -3,23 +3,22 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use chrono::{DateTime, Utc};
-use serde_json::value::RawValue;
+use chrono::{DateTime, SubsecRound, Utc};
 
+use super::Queue;
 use super::reason::Surroundings;
 use super::story::Story;
-use super::{Queue, reason};
+use super::telling;
 use crate::domain::calendar;
-use crate::domain::event::{DocEvent, Entry, How, ParentRef};
+use crate::domain::event::ParentRef;
 use crate::domain::id::DocId;
-use crate::domain::outcome::Customs;
 use crate::domain::state::{INFORMS_ONLY, Progress, State};
 use crate::domain::trust;
 use crate::error::Error;
-use crate::journal::{Filter, JournalError, Recorded, View};
+use crate::journal::{JournalError, View};
 use crate::view::{
-    AccountView, AttentionLine, AttentionView, BlackoutView, DocumentView, EventView, HoldView, ListFilter,
-    OldestUnsent, ParentView, RemoteItemView, RemoteView, StatusView, Summary,
+    AccountView, AttentionLine, BlackoutView, DocumentView, HoldView, ListFilter, OldestUnsent, ParentView, StatusView,
+    Summary,
 };
 
 /// Documents read at a time where all are walked.
@@ -68,13 +67,22 @@ impl Queue {
     /// Hands every document that the filter selects to `f`, whole, in order of intake.
     ///
     /// # Errors
-    /// The journal's own trouble.
+    /// The journal's own trouble. What cannot be read is left out and named in the log; the first such error comes at the
+    /// end, when all others were handed out.
     pub fn export(&self, filter: &ListFilter, f: &mut dyn FnMut(DocumentView) -> ControlFlow<()>) -> Result<(), Error> {
-        let surroundings = self.surroundings()?;
-        self.walk(filter, &mut |progress| match self.view_of(progress.id, &surroundings)? {
-            Some(view) => Ok(f(view)),
-            None => Ok(ControlFlow::Continue(())),
-        })
+        let surroundings = Surroundings::timeless(self.journal().holds()?);
+        let mut first = None;
+        self.walk(filter, &mut |progress| match self.view_of(progress.id, &surroundings) {
+            Ok(Some(view)) => Ok(f(view)),
+            Ok(None) => Ok(ControlFlow::Continue(())),
+            Err(error @ Error::Journal(JournalError::Damaged { .. } | JournalError::Unreadable { .. })) => {
+                tracing::warn!(key = %progress.key, %error, "left out");
+                first.get_or_insert(error);
+                Ok(ControlFlow::Continue(()))
+            }
+            Err(error) => Err(error),
+        })?;
+        first.map_or(Ok(()), Err)
     }
 
     /// The whole queue in one object.
@@ -82,7 +90,8 @@ impl Queue {
     /// # Errors
     /// The journal's own trouble.
     pub fn status(&self) -> Result<StatusView, Error> {
-        let now = self.clock().now();
+        // As exact as what the journal keeps.
+        let now = self.clock().now().trunc_subsecs(6);
         let surroundings = self.surroundings()?;
         let journal = self.journal();
         let mut counts: BTreeMap<State, u64> = State::ALL.into_iter().map(|state| (state, 0)).collect();
@@ -227,19 +236,7 @@ impl Queue {
             Some(ParentRef::Local(id)) if progress.state == State::Queued => self.journal().progress(*id)?,
             _ => None,
         };
-        Ok(Summary {
-            key: progress.key.to_string(),
-            id: progress.id.to_string(),
-            kind: progress.kind,
-            account: progress.account.as_ref().map(ToString::to_string),
-            fiscal_id: progress.fiscal_id.as_ref().map(ToString::to_string),
-            state: progress.state,
-            reason: reason::sentence(progress, parent.as_ref(), surroundings),
-            issued_at: progress.issued_at,
-            enqueued_at: progress.enqueued_at,
-            due_at: progress.due_at,
-            attempts: progress.attempts,
-        })
+        Ok(telling::short(progress, parent.as_ref(), surroundings))
     }
 
     fn walk(
@@ -247,16 +244,7 @@ impl Queue {
         filter: &ListFilter,
         f: &mut dyn FnMut(&Progress) -> Result<ControlFlow<()>, Error>,
     ) -> Result<(), Error> {
-        let inner = Filter {
-            state: filter.state,
-            account: match filter.account.as_deref().map(str::parse) {
-                Some(Ok(account)) => Some(account),
-                Some(Err(_)) => return Ok(()),
-                None => None,
-            },
-            kind: filter.kind,
-            since: filter.since,
-        };
+        let Some(inner) = telling::filter(filter) else { return Ok(()) };
         let mut after = filter.after.map(DocId);
         let mut left = filter.limit.unwrap_or(usize::MAX);
         while left > 0 {
@@ -293,157 +281,11 @@ impl Queue {
             Some(ParentRef::Remote(id)) => Some(ParentView::Remote(id.clone())),
             None => None,
         };
-        let raw = |text: String| {
-            RawValue::from_string(text).map_err(|error| JournalError::unreadable(id, format!("its JSON: {error}")))
-        };
-        let totals = match story.taken.totals.as_str() {
-            "" => None,
-            totals => Some(raw(totals.to_owned())?),
-        };
-        let remote = remote_view(&story);
-        Ok(Some(DocumentView {
-            key: short.key,
-            id: short.id,
-            kind: short.kind,
-            account: short.account,
-            fiscal_id: short.fiscal_id,
-            state: short.state,
-            reason: short.reason,
-            issued_at: short.issued_at,
-            enqueued_at: short.enqueued_at,
-            due_at: short.due_at,
-            attempts: short.attempts,
-            deadline: progress.deadline,
-            totals,
-            body: raw(story.taken.body)?,
-            parent,
-            children,
-            attention: progress.attention.into_iter().map(|(what, why)| AttentionView { what, why }).collect(),
-            warnings: story.taken.warnings,
-            remote,
-            events: story.events.iter().map(event_view).collect(),
-        }))
+        telling::document(progress, story, short, parent, children).map(Some)
     }
 }
 
 /// Whether a line of attention needs nobody.
 fn informs_only(line: &AttentionLine) -> bool {
     INFORMS_ONLY.iter().any(|code| line.what.split(':').next() == Some(code))
-}
-
-fn remote_view(story: &Story) -> RemoteView {
-    let remote = &story.remote;
-    let lines = match &story.body {
-        crate::domain::document::Body::Receipt(receipt) => receipt.items.len(),
-        _ => 0,
-    };
-    let items = remote.items.iter().enumerate().map(|(index, item)| RemoteItemView {
-        line: u32::try_from(index).ok().filter(|_| remote.items.len() == lines),
-        id: item.id.clone(),
-        description: item.description.clone(),
-        quantity: item.quantity.clone(),
-    });
-    RemoteView {
-        remote_id: remote.remote_id.clone(),
-        status: remote.status.clone(),
-        document_number: remote.document_number.clone(),
-        document_date: remote.document_date.clone(),
-        transaction_id: remote.transaction_id.clone(),
-        draft_id: remote.draft_id.clone(),
-        invoice_id: remote.invoice_id.clone(),
-        portal_url: remote.portal_url.clone(),
-        otello_id: remote.otello_id.clone(),
-        customs: remote.customs.map(|customs| match customs {
-            Customs::Unknown(number) => format!("unknown ({number})"),
-            known => known.name().to_owned(),
-        }),
-        created_at: remote.created_at,
-        items: items.collect(),
-    }
-}
-
-/// One recorded event as the outside sees it.
-pub(crate) fn event_view(recorded: &Recorded) -> EventView {
-    let mut view = EventView {
-        seq: recorded.seq,
-        at: recorded.at,
-        event: String::new(),
-        attempt: None,
-        status: None,
-        why: None,
-        who: None,
-        code: None,
-        remote_id: None,
-        document_number: None,
-        how: None,
-        counts: None,
-        due_at: None,
-        violations: Vec::new(),
-    };
-    let event = match &recorded.entry {
-        Entry::Document { event, .. } => event,
-        Entry::Enqueued(_) => return EventView { event: "enqueued".to_owned(), ..view },
-        Entry::Opened { .. } => return EventView { event: "opened".to_owned(), ..view },
-        Entry::Closed => return EventView { event: "closed".to_owned(), ..view },
-        Entry::Hold(_) => return EventView { event: "account_held".to_owned(), ..view },
-        Entry::Released { .. } => return EventView { event: "account_released".to_owned(), ..view },
-    };
-    view.event = event.name().to_owned();
-    let words = |text: &String| (!text.is_empty()).then(|| text.clone());
-    match event {
-        DocEvent::Routed { account } => view.why = Some(format!("goes to the account {account}")),
-        DocEvent::Sending { attempt } => view.attempt = Some(*attempt),
-        DocEvent::NotSent { why, status, counts, due_at } => {
-            (view.why, view.status, view.counts, view.due_at) = (words(why), *status, Some(*counts), *due_at);
-        }
-        DocEvent::Unknown { why, status, due_at } => {
-            (view.why, view.status, view.due_at) = (words(why), *status, *due_at);
-        }
-        DocEvent::LookedUp { counts, why, due_at } => {
-            (view.why, view.counts, view.due_at) = (words(why), Some(*counts), *due_at);
-        }
-        DocEvent::NotThere { why, due_at } => (view.why, view.due_at) = (words(why), *due_at),
-        DocEvent::Accepted { remote, how, due_at } | DocEvent::Registered { remote, how, due_at } => {
-            view.remote_id.clone_from(&remote.remote_id);
-            view.document_number.clone_from(&remote.document_number);
-            view.code.clone_from(&remote.status);
-            view.how = Some(how_name(*how).to_owned());
-            view.due_at = *due_at;
-        }
-        DocEvent::Tracked { remote, why, due_at } => {
-            view.document_number.clone_from(&remote.document_number);
-            (view.code, view.why, view.due_at) = (remote.status.clone(), words(why), *due_at);
-        }
-        DocEvent::Refused { status, refusal } => {
-            view.status = *status;
-            view.code.clone_from(&refusal.code);
-            view.why = words(&refusal.message);
-            view.violations.clone_from(&refusal.violations);
-        }
-        DocEvent::Failed { code, message, .. } => (view.code, view.why) = (code.clone(), words(message)),
-        DocEvent::Held { code, why } => (view.code, view.why) = (words(code), words(why)),
-        DocEvent::Cancelled { who, why } | DocEvent::Retried { who, why } => {
-            (view.who, view.why) = (words(who), words(why));
-        }
-        DocEvent::Resolved { accepted, who, why, due_at } => {
-            view.remote_id.clone_from(accepted);
-            view.code = Some(if accepted.is_some() { "accepted" } else { "not_accepted" }.to_owned());
-            (view.who, view.why, view.due_at) = (words(who), words(why), *due_at);
-        }
-        DocEvent::Attention { code, why, raised } => {
-            view.code = words(code);
-            view.why = words(why);
-            view.counts = Some(*raised);
-        }
-    }
-    view
-}
-
-fn how_name(how: How) -> &'static str {
-    match how {
-        How::Answer => "answer",
-        How::LookUp => "look_up",
-        How::Tracking => "tracking",
-        How::Person => "person",
-    }
 }

@@ -17,6 +17,11 @@ pub(crate) struct Surroundings {
 }
 
 impl Surroundings {
+    /// For an archive: nothing that passes with time alone, so that an unchanged journal reads the same whenever it is read.
+    pub(crate) fn timeless(holds: Vec<Hold>) -> Surroundings {
+        Surroundings { now: DateTime::<Utc>::MIN_UTC, accounts: Vec::new(), holds }
+    }
+
     /// The hold that keeps this document, if any.
     pub(crate) fn hold_of(&self, progress: &Progress) -> Option<&Hold> {
         self.holds.iter().find(|hold| {

@@ -23,7 +23,11 @@ pub struct Story {
 impl Story {
     /// Reads the story of a document; `None` if there is no such document.
     pub(crate) fn read(view: &(impl View + ?Sized), id: DocId) -> Result<Option<Story>, Error> {
-        let events = view.history(id)?;
+        Story::of(id, view.history(id)?)
+    }
+
+    /// The story that these events tell, oldest first; `None` when they do not begin with its intake.
+    pub(super) fn of(id: DocId, events: Vec<Recorded>) -> Result<Option<Story>, Error> {
         let Some(Entry::Enqueued(taken)) = events.first().map(|first| &first.entry) else {
             return Ok(None);
         };

@@ -219,3 +219,12 @@ fn the_shop_day_that_ships_has_exactly_one_refused_document() {
     assert!(again.iter().all(|line| line["duplicate"] == true || !line["error"].is_null()));
     assert_eq!(shop.run(&["list", "--json"]).lines().len(), taken.len());
 }
+
+#[test]
+fn a_warning_of_the_accounts_provider_is_kept_and_refuses_nothing() {
+    let shop = Shop::new();
+    shop.take(&sale("k1").replace("\"cash_payment_amount\"", "\"email\":\"a@b.it\",\"cash_payment_amount\""));
+    let show = shop.run(&["--json", "show", "k1"]).status(0).one();
+    assert_eq!(show["warnings"].as_array().map(Vec::len), Some(1), "{show}");
+    assert!(show["warnings"][0].as_str().is_some_and(|warning| warning.starts_with("email: this provider")), "{show}");
+}

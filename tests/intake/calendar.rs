@@ -326,29 +326,6 @@ proptest! {
     }
 
     #[test]
-    fn the_widest_window_covers_both_and_no_more_than_it_must(a in any_window(), b in any_window()) {
-        let widest = a.widest(b);
-        prop_assert_eq!(a.widest(Window::NONE), a);
-        prop_assert_eq!(Window::NONE.widest(a), a);
-        prop_assert_eq!(a.widest(a), a);
-        // On a day whose clocks are not changed, second by minute.
-        let day = utc("2026-01-15T00:00:00Z");
-        let count = |window: Window| {
-            (0..1440i64).filter(|minute| window.contains(day + TimeDelta::minutes(*minute))).count()
-        };
-        for minute in 0..1440i64 {
-            let at = day + TimeDelta::minutes(minute);
-            prop_assert!(widest.contains(at) || !(a.contains(at) || b.contains(at)));
-        }
-        prop_assert_eq!(count(widest), count(b.widest(a)));
-        prop_assert!(count(widest) <= 1440);
-        // One inside the other: nothing is added.
-        if count(widest) == count(a) {
-            prop_assert_eq!(widest, a);
-        }
-    }
-
-    #[test]
     fn local_time_comes_back_except_in_the_hour_that_comes_twice(at in any_instant()) {
         let back = calendar::from_rome(calendar::rome(at));
         prop_assert!(back == at || back == at - TimeDelta::hours(1), "{} and {}", at, back);

@@ -9,6 +9,7 @@ use staffetta::domain::check::{self, Context};
 use staffetta::domain::document::{Body, NewDocument};
 use staffetta::domain::event::ParentRef;
 use staffetta::domain::id::DocId;
+use staffetta::domain::money::Decimal;
 use staffetta::domain::{fingerprint, line};
 
 fn new(line: &str) -> NewDocument {
@@ -218,6 +219,47 @@ proptest! {
                 fingerprint::of(&body, None, None, None)
             );
             prop_assert_eq!(again, body);
+        }
+    }
+
+    #[test]
+    fn json_of_payments_drafts_and_returns_loses_no_digit(
+        quantity in 100..1_000_000i64, price in 7_100_000_000..1_000_000_000_000_000i64, cents in 1..100i64, zeros in 0..6usize,
+    ) {
+        let number = |digits, places: u32| Decimal::new(i128::from(digits), places).unwrap().to_string();
+        let (quantity, price, cents, z) = (number(quantity, 2), number(price, 8), number(cents, 2), "0".repeat(zeros));
+        let sale = format!(
+            r#"{{"kind":"receipt","body":{{"fiscal_id":"1","items":[{{"quantity":6,"description":"x","unit_price":{cents},
+            "vat_rate_code":"N1"}}],"cash_payment_amount":{cents}{z},"electronic_payment_amount":"{cents}{z}",
+            "ticket_restaurant_payment_amount":{cents},"ticket_restaurant_quantity":1,"services_uncollected_amount":{cents},
+            "goods_uncollected_amount":{cents}{z},"discount":"{cents}"}}}}"#
+        );
+        let draft = format!(
+            r#"{{"kind":"draft","body":{{"MerchantInvoiceId":"1","CreatedOn":"2026-11-22T10:00:00","Items":[{{
+            "Description":"Borsa","Quantity":"{quantity}{z}","UnitPriceWithVat":{price}{z},"VatRate":22}}],
+            "Discount":{cents}{z}}}}}"#
+        );
+        let back = format!(
+            r#"{{"kind":"return","parent":"p","body":{{"items":[{{"line":0,"quantity":{quantity}{z}}}]}}}}"#
+        );
+        for (line, expected) in [
+            (sale, vec![
+                ("/cash_payment_amount", &cents), ("/electronic_payment_amount", &cents), ("/discount", &cents),
+                ("/ticket_restaurant_payment_amount", &cents), ("/services_uncollected_amount", &cents),
+                ("/goods_uncollected_amount", &cents),
+            ]),
+            (draft, vec![
+                ("/items/0/quantity", &quantity), ("/items/0/unit_price_with_vat", &price), ("/discount", &cents),
+            ]),
+            (back, vec![("/items/0/quantity", &quantity)]),
+        ] {
+            let body = checked(&new(&line), now());
+            let json = body.to_json().unwrap();
+            let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+            for (pointer, digits) in expected {
+                prop_assert_eq!(&value.pointer(pointer).unwrap().to_string(), digits, "{} of {}", pointer, json);
+            }
+            prop_assert_eq!(Body::from_json(body.kind(), &json).unwrap(), body);
         }
     }
 }

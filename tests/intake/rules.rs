@@ -132,7 +132,9 @@ fn everything_wrong_is_told_at_once() {
     assert!(detail.starts_with("fiscal_id: Unknown fiscal id\n"), "{detail}");
     assert!(detail.contains(&format!("\n{}\n", codes::TOTAL)), "no path, no colon: {detail}");
     assert_eq!(check::Violations(violations.clone()).to_string(), detail);
-    assert!(!check::explain(&violations).contains("X:"), "a person reads words");
+    let told = check::explain(&[Violation::new("discount", codes::AMOUNT_NEGATIVE), Violation::new("", codes::TOTAL)]);
+    assert_eq!(told, format!("discount: the amount must not be below zero; {}", codes::TOTAL), "a person reads words");
+    assert!(!check::explain(&violations).contains("X:"));
 }
 
 #[test]
@@ -185,7 +187,7 @@ fn a_provider_takes_only_its_kinds() {
 #[test]
 fn what_no_source_settles_is_a_warning() {
     let warnings = |body: &str, provider| match judge(Kind::Receipt, body, provider) {
-        Ok(checked) => check::warnings_at(&checked, provider),
+        Ok(checked) => check::warnings(&checked, provider),
         Err(violations) => panic!("{body}: {violations:?}"),
     };
     assert_eq!(warnings(&sale(&item(""), CASH), OPENAPI), Vec::<String>::new());
@@ -208,7 +210,7 @@ fn what_no_source_settles_is_a_warning() {
     let both = format!("{},{}", item(""), item(r#""complimentary":true"#));
     assert!(warnings(&sale(&both, CASH), SMART).is_empty());
     let Ok(checked) = judge(Kind::Draft, &draft("", ""), STAMP) else { panic!("a draft") };
-    assert!(check::warnings(&checked).is_empty());
+    assert!(check::warnings(&checked, STAMP).is_empty());
 }
 
 #[test]
@@ -259,6 +261,36 @@ proptest! {
                 Ok(checked) => prop_assert!(totals::Totals::of(&checked).is_some()),
                 Err(violations) => prop_assert!(!violations.is_empty()),
             }
+        }
+    }
+
+    #[test]
+    fn no_numbers_of_a_draft_or_a_return_panic_and_what_is_taken_has_totals(
+        numbers in proptest::collection::vec("-?[0-9]{0,14}(\\.[0-9]{1,10})?(e-?[0-9]{1,3})?|NaN|22", 5),
+    ) {
+        let n: Vec<String> = numbers.iter().map(|number| format!("\"{number}\"")).collect();
+        let members = format!(r#""Quantity":{},"UnitPriceWithVat":{},"VatRate":{}"#, n[0], n[1], n[2]);
+        let input = read(Kind::Draft, &draft(&members, &format!(r#""Discount":{}"#, n[3])));
+        if let BodyInput::Draft(input) = &input {
+            totals::draft_of_input(input);
+        }
+        if let Ok(checked) = check::body(&input, &Context { provider: STAMP, fiscal_ids: None, now: None }) {
+            prop_assert!(totals::Totals::of(&checked).is_some());
+        }
+        let input = read(Kind::Return, &format!(r#"{{"items":[{{"line":0,"quantity":{}}}]}}"#, n[4]));
+        let BodyInput::Return(input) = input else { panic!("a return") };
+        // A sale of the most that there can be, so that any quantity that is one comes back.
+        let line = check::ParentLine {
+            id: None,
+            quantity: "99999999999.99".parse().unwrap(),
+            returned: Decimal::ZERO,
+            unit_price: "99999999999.99999999".parse().unwrap(),
+            unit_discount: "99999999999.99999999".parse().unwrap(),
+            vat_rate: VatRate::TwentyTwo,
+            complimentary: false,
+        };
+        if let Ok((checked, _)) = check::return_of(&input, std::slice::from_ref(&line)) {
+            prop_assert!(totals::returned(&checked.items, &[&line]).is_some());
         }
     }
 }

@@ -81,28 +81,6 @@ impl Window {
         }
     }
 
-    /// The shortest window that covers both.
-    pub fn widest(self, other: Window) -> Window {
-        let (Some(a), Some(b)) = (self.bounds, other.bounds) else {
-            return if self.bounds.is_none() { other } else { self };
-        };
-        // On the round of the day: how long a window is, and how far after its beginning another one ends.
-        let length = |(from, until): (u32, u32)| match (until % DAY + DAY - from) % DAY {
-            0 => DAY,
-            length => length,
-        };
-        let covering = |one: (u32, u32), other: (u32, u32)| {
-            let gap = (other.0 + DAY - one.0) % DAY;
-            (length(one).max(gap + length(other)), one.0)
-        };
-        let (length, from) = covering(a, b).min(covering(b, a));
-        if length >= DAY {
-            return Window { bounds: Some((0, DAY)) };
-        }
-        let until = (from + length) % DAY;
-        Window { bounds: Some((from, if until == 0 { DAY } else { until })) }
-    }
-
     /// The instants after `at`, in order and for three days, at which `contains` may change: where Rome's clocks show one
     /// of the bounds, and where they are changed.
     fn edges(self, at: DateTime<Utc>) -> impl Iterator<Item = DateTime<Utc>> {
@@ -134,7 +112,7 @@ fn shown(day: NaiveDate, second: u32) -> impl Iterator<Item = DateTime<Utc>> {
 pub(super) fn clock_change(at: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let offset = |at: DateTime<Utc>| Rome.offset_from_utc_datetime(&at.naive_utc()).fix();
     let mut before = at.timestamp();
-    let mut after = before.checked_add(3 * i64::from(DAY))?;
+    let mut after = at.checked_add_signed(TimeDelta::days(3))?.timestamp();
     let old = offset(at);
     if offset(DateTime::from_timestamp(after, 0)?) == old {
         return None;
@@ -190,9 +168,6 @@ impl fmt::Display for Window {
             let short = format!("{hours:02}:{minutes:02}");
             if seconds == 0 { short } else { format!("{short}:{seconds:02}") }
         };
-        if until - from.min(until) == DAY {
-            return f.write_str("00:00-24:00");
-        }
         write!(f, "{}-{}", time(from), time(until))
     }
 }

@@ -107,5 +107,5 @@ pub(super) fn too_large(number: Decimal) -> bool {
 
 /// Whether a text has more than `max` characters.
 pub(super) fn longer(text: &str, max: usize) -> bool {
-    text.len() > max && text.chars().count() > max
+    text.chars().nth(max).is_some()
 }

@@ -5,13 +5,9 @@ use crate::domain::document::{Body, Receipt};
 use crate::domain::limits::MAX_LINKED_RECEIPT;
 use crate::domain::totals;
 
-/// Things worth a person's look that do not stop a document (fiscal id's check digit, all lines complimentary, …).
-pub fn warnings(body: &Body) -> Vec<String> {
-    warnings_at(body, None)
-}
-
-/// The same, with those that only this provider raises.
-pub fn warnings_at(body: &Body, provider: Option<ProviderKind>) -> Vec<String> {
+/// Things worth a person's look that do not stop a document (fiscal id's check digit, all lines complimentary, …); once
+/// the provider is known, with those that only it raises.
+pub fn warnings(body: &Body, provider: Option<ProviderKind>) -> Vec<String> {
     match body {
         Body::Receipt(receipt) => of_receipt(receipt, provider),
         Body::Return(_) | Body::Void(_) | Body::Draft(_) | Body::NoteNumber(_) => Vec::new(),
@@ -60,7 +56,8 @@ fn is_vat_number(text: &str) -> bool {
     let sum: u32 = digits
         .iter()
         .enumerate()
-        .map(|(index, digit)| if index % 2 == 0 { *digit } else { digit * 2 / 10 + digit * 2 % 10 })
+        // Twice a digit counts with both its digits; tens do not matter here.
+        .map(|(index, digit)| if index % 2 == 0 { *digit } else { digit * 2 / 10 + digit * 2 })
         .sum();
     sum.is_multiple_of(10)
 }
@@ -74,8 +71,17 @@ mod tests {
         for fine in ["12345678903", "01234567897", "07647380968", "00743110157"] {
             assert!(is_vat_number(fine), "{fine}");
         }
-        for wrong in ["12345678901", "1234567890", "123456789030", "1234567890a", "string", "", "١٢٣٤٥٦٧٨٩٠٣"]
-        {
+        for wrong in [
+            "12345678901",
+            "1234567890",
+            "123456789030",
+            "1234567890a",
+            "0000000000a",
+            "IT12345678903",
+            "string",
+            "",
+            "١٢٣٤٥٦٧٨٩٠٣",
+        ] {
             assert!(!is_vat_number(wrong), "{wrong}");
         }
     }

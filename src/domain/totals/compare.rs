@@ -8,20 +8,26 @@ use crate::domain::money::Decimal;
 const TOLERANCE: i128 = 2;
 
 /// Compares what the provider computed with ours: 2e-8 a line on 8-decimal fields, exact on cents (PROVIDERS.md 2.6).
-/// Returns a sentence for each difference; fields that only one side has, and zero or empty ones of the provider (which
-/// it has while a document is new), are no difference. Names are those of [`Totals`], those of lines written
+/// Returns a sentence for each difference; fields that only one side has are no difference, nor are those of a provider
+/// that says nothing but zero, as it does while a document is new. Names are those of [`Totals`], those of lines written
 /// `items[0].taxable_amount`.
 pub fn differences(ours: &Totals, theirs: &[(String, String)]) -> Vec<String> {
-    theirs.iter().filter_map(|(name, theirs)| difference(ours, name, theirs)).collect()
+    let nothing = |theirs: &str| bare(theirs).is_none_or(|text| text.parse::<Decimal>().is_ok_and(Decimal::is_zero));
+    if theirs.iter().all(|(_, theirs)| nothing(theirs)) {
+        return Vec::new();
+    }
+    theirs.iter().filter_map(|(name, theirs)| difference(ours, name, bare(theirs)?)).collect()
+}
+
+/// The digits, if there are any: the providers' samples print `'200170'`, and `null` where there is none yet.
+fn bare(theirs: &str) -> Option<&str> {
+    let theirs = theirs.trim_matches(['\'', '"', ' ']);
+    Some(theirs).filter(|theirs| !theirs.is_empty() && *theirs != "null")
 }
 
 fn difference(totals: &Totals, name: &str, theirs: &str) -> Option<String> {
-    let theirs = theirs.trim_matches(['\'', '"', ' ']); // the samples print "'200170'"
     let (ours, lines) = field(totals, name)?;
     let ours: Decimal = ours.parse().ok()?;
-    if theirs.is_empty() || theirs == "null" {
-        return None;
-    }
     let Ok(number) = theirs.parse::<Decimal>() else {
         return Some(format!("{name}: the provider says {theirs:?}, which is not a number; computed here: {ours}"));
     };
@@ -32,9 +38,9 @@ fn difference(totals: &Totals, name: &str, theirs: &str) -> Option<String> {
     let same = match ours.places() {
         8 => near(ours),
         // Cents are exact; a provider that does not round at all is held against our exact total.
-        _ => number == ours || (name == "total_amount" && number.needed_places() > 2 && near(exact(totals)?)),
+        _ => number == ours || (name == "total_amount" && near(exact(totals)?)),
     };
-    (!number.is_zero() && !same).then(|| format!("{name}: the provider says {theirs}, computed here: {ours}"))
+    (!same).then(|| format!("{name}: the provider says {theirs}, computed here: {ours}"))
 }
 
 /// The total before it is rounded to cents.
