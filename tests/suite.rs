@@ -20,5 +20,6 @@ mod providers;
 mod sandbox;
 mod simulation;
 mod strategies;
+mod support;
 mod tidy;
 mod totals;
