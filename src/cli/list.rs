@@ -2,14 +2,14 @@
 
 use std::ops::ControlFlow;
 
-use crate::queue::Queue;
 use crate::view::{DocumentView, ListFilter, ParentView, Summary};
 use chrono::{DateTime, Utc};
 
+use super::access::Access;
 use super::output::{self, Output, plain, table, tell};
 use super::people::{maybe_time, time};
 use super::trouble::Trouble;
-use super::{Exit, args, trouble_of};
+use super::{Exit, args};
 
 /// Documents asked of the queue at once.
 const PAGE: usize = 1_000;
@@ -18,7 +18,7 @@ const PAGE: usize = 1_000;
 ///
 /// # Errors
 /// [`Trouble`] when the journal cannot be read.
-pub fn run(args: &args::List, queue: &Queue, now: DateTime<Utc>, out: &mut Output) -> Result<Exit, Trouble> {
+pub fn run(args: &args::List, journal: &mut Access<'_>, now: DateTime<Utc>, out: &mut Output) -> Result<Exit, Trouble> {
     let mut filter = ListFilter {
         state: args.state,
         account: args.account.as_ref().map(ToString::to_string),
@@ -31,7 +31,7 @@ pub fn run(args: &args::List, queue: &Queue, now: DateTime<Utc>, out: &mut Outpu
     while left > 0 && !out.is_closed() {
         let limit = left.min(PAGE);
         filter.limit = Some(limit);
-        let page = queue.list(&filter).map_err(trouble_of)?;
+        let page = journal.list(&filter)?;
         print(&page, shown == 0, out)?;
         shown += page.len();
         left -= page.len().min(left);
@@ -74,7 +74,12 @@ fn print(page: &[Summary], first: bool, out: &mut Output) -> Result<(), Trouble>
 ///
 /// # Errors
 /// [`Trouble`] when the journal cannot be read or the output not written.
-pub fn export(args: &args::Export, queue: &Queue, now: DateTime<Utc>, out: &mut Output) -> Result<Exit, Trouble> {
+pub fn export(
+    args: &args::Export,
+    journal: &mut Access<'_>,
+    now: DateTime<Utc>,
+    out: &mut Output,
+) -> Result<Exit, Trouble> {
     let filter = ListFilter {
         since: args.since.map(|since| since.instant(now)),
         until: args.until.map(|until| until.instant(now)),
@@ -95,7 +100,7 @@ pub fn export(args: &args::Export, queue: &Queue, now: DateTime<Utc>, out: &mut 
         }
         if go_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
-    queue.export(&filter, &mut print).map_err(trouble_of)?;
+    journal.export(&filter, &mut print)?;
     result.map(|()| Exit::DONE)
 }
 

@@ -45,8 +45,20 @@ pub struct Cli {
     /// Say more on standard error; twice, still more
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Everywhere")]
     pub verbose: u8,
+    /// How the log on standard error is written: for people, or one JSON object a line [default: json with --json]
+    #[arg(long, global = true, value_name = "text|json", value_enum, help_heading = "Everywhere")]
+    pub log_format: Option<LogFormat>,
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs that collect logs.
+    Json,
 }
 
 /// The commands.
