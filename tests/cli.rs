@@ -3,7 +3,7 @@
 mod ask;
 mod configuration;
 mod decisions;
-mod dispatch;
+pub mod dispatch;
 mod enqueue;
 mod output;
 

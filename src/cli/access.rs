@@ -86,7 +86,7 @@ fn locate(config: &Config, runtime: &Runtime) -> Result<At, Trouble> {
         if looked >= if holder.contains(" run)") { FOR_AN_AGENT } else { FOR_OTHERS } {
             return Err(trouble_of(locked));
         }
-        runtime.block_on(tokio::time::sleep(STEP));
+        runtime.block_on(async { tokio::time::sleep(STEP).await });
     }
 }
 
@@ -314,7 +314,7 @@ pub fn verify(config: &Config, here: impl Fn() -> Result<Verified, Error>) -> Re
         if looked >= if holder.contains(" run)") { FOR_AN_AGENT } else { FOR_OTHERS } {
             return Err(trouble_of(locked));
         }
-        runtime.block_on(tokio::time::sleep(STEP));
+        runtime.block_on(async { tokio::time::sleep(STEP).await });
     }
 }
 
