@@ -13,10 +13,14 @@ take() {
 
 # Waits until a document is registered. Events carry their number, so a till that was off goes on where it was.
 wait_registered() {
-    curl --silent --no-buffer --unix-socket "$socket" 'http://localhost/v1/events?after=0' |
-        grep --line-buffered '^data: ' |
-        grep --line-buffered "\"key\":\"$1\"" |
-        grep --max-count 1 --quiet '"state":"registered"' || true
+    local event follower
+    exec 3< <(exec curl --silent --no-buffer --unix-socket "$socket" 'http://localhost/v1/events?after=0')
+    follower=$!
+    while IFS= read -r event <&3; do
+        [[ $event == data:*"\"key\":\"$1\""*'"state":"registered"'* ]] && break
+    done
+    kill "$follower" 2>/dev/null || true
+    exec 3<&-
 }
 
 take '{"key":"'"$key"'","kind":"receipt","account":"shop-roma","body":{"fiscal_id":"12345678903","items":[

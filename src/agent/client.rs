@@ -90,7 +90,7 @@ impl Client {
     /// Hands over JSON Lines, each a sound document with a key; answers come in order.
     pub(crate) async fn take(&self, lines: &[u8]) -> Result<Vec<TakenLine>, Failed> {
         let said = self.ask(Method::POST, "/v1/documents", Some(("application/x-ndjson", lines))).await?;
-        let text = std::str::from_utf8(&said.expect(StatusCode::OK)?.body).map_err(strange)?.to_owned();
+        let text = std::str::from_utf8(&said.wanted(StatusCode::OK)?.body).map_err(strange)?.to_owned();
         text.lines()
             .map(|line| match serde_json::from_str::<Taken>(line) {
                 Ok(taken) => Ok(Ok(taken)),
@@ -128,7 +128,7 @@ impl Client {
         if said.status == StatusCode::NOT_FOUND {
             return Ok(None);
         }
-        said.expect(StatusCode::OK)?.read().map(Some)
+        said.wanted(StatusCode::OK)?.read().map(Some)
     }
 
     pub(crate) async fn retry(&self, key: &str, who: &str, reason: &str) -> Result<Decision, Failed> {
@@ -228,7 +228,7 @@ impl Client {
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failed> {
-        self.ask(Method::GET, path, None).await?.expect(StatusCode::OK)?.read()
+        self.ask(Method::GET, path, None).await?.wanted(StatusCode::OK)?.read()
     }
 
     /// One call. An agent that has too much to do is asked again: it did nothing.
@@ -325,7 +325,7 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 impl Said {
-    fn expect(self, status: StatusCode) -> Result<Said, Failed> {
+    fn wanted(self, status: StatusCode) -> Result<Said, Failed> {
         if self.status == status { Ok(self) } else { Err(self.failed()) }
     }
 

@@ -126,29 +126,54 @@ async fn told(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }
 
-/// A serving agent. Dropping it stops it at once; [`Agent::stop`] lets it finish its answers.
-pub struct Agent {
-    stop: watch::Sender<bool>,
-    tasks: JoinSet<()>,
-    /// Where it listens besides the socket.
-    address: Option<SocketAddr>,
-    _socket: Option<socket::Made>,
+/// Where the agent listens, before it serves: whoever calls waits. Made first, so that a place that cannot be had is known
+/// before anything is sent.
+pub struct Listening {
+    tcp: Option<(tokio::net::TcpListener, SocketAddr, SecretString)>,
+    #[cfg(unix)]
+    socket: tokio::net::UnixListener,
+    made: Option<socket::Made>,
+    callbacks: HashMap<AccountName, SecretString>,
 }
 
-impl Agent {
-    /// Begins to serve on the current tokio runtime. `dispatcher` is asked when somebody waits for the queue to drain.
-    /// The caller holds the journal: that is what makes a socket found there one of a dead process.
+impl Listening {
+    /// Begins to listen, on the current tokio runtime. The caller holds the journal: that is what makes a socket found
+    /// there one of a dead process.
     ///
     /// # Errors
-    /// [`StartError`]: nothing is served then.
-    pub fn start(queue: &Queue, dispatcher: Option<Arc<Dispatcher>>, options: Options) -> Result<Agent, StartError> {
+    /// [`StartError`]: nobody listens then.
+    pub fn start(options: Options) -> Result<Listening, StartError> {
         let Options { folder, listen, callbacks } = options;
+        let tcp = match listen {
+            None => None,
+            Some((address, token)) => {
+                let listener = serve::listen(address)?;
+                let bound = listener.local_addr().map_err(|source| StartError::Listen { address, source })?;
+                Some((listener, bound, token))
+            }
+        };
+        #[cfg(unix)]
+        {
+            let (socket, made) = socket::make(&folder)?;
+            Ok(Listening { tcp, socket, made: Some(made), callbacks })
+        }
+        #[cfg(not(unix))]
+        Ok(Listening { tcp, made: socket::make(&folder)?, callbacks })
+    }
+
+    /// The TCP address, if there is one.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.tcp.as_ref().map(|(_, address, _)| *address)
+    }
+
+    /// Serves this queue. `dispatcher` is asked when somebody waits for the queue to drain.
+    pub fn serve(self, queue: &Queue, dispatcher: Option<Arc<Dispatcher>>) -> Agent {
         let (stop, stopping) = watch::channel(false);
         let semaphore = |n: usize| Arc::new(Semaphore::new(n));
         let desk = Arc::new(Desk {
             queue: queue.clone(),
             dispatcher,
-            callbacks,
+            callbacks: self.callbacks,
             metrics: Metrics::start(queue),
             handed: semaphore(MAX_HANDED),
             bodies: semaphore(MAX_BODIES / 1024),
@@ -157,33 +182,27 @@ impl Agent {
             stopping: stopping.clone(),
         });
         let rooms = Arc::new(serve::Rooms::default());
+        let router = router::router(Arc::clone(&desk));
         let mut tasks = JoinSet::new();
-        tasks.spawn(metrics::follow(Arc::clone(&desk)));
-        let mut address = None;
-        if let Some((wanted, token)) = listen {
-            let listener = serve::listen(wanted)?;
-            let bound = listener.local_addr().map_err(|source| StartError::Listen { address: wanted, source })?;
-            address = Some(bound);
-            let guard = guard::Guard::tcp(bound, &token);
-            let router = router::router(Arc::clone(&desk));
-            tasks.spawn(serve::serve(listener, guard, router, Arc::clone(&rooms), stopping.clone()));
+        tasks.spawn(metrics::follow(desk));
+        if let Some((listener, address, token)) = self.tcp {
+            let guard = guard::Guard::tcp(address, &token);
+            tasks.spawn(serve::serve(listener, guard, router.clone(), Arc::clone(&rooms), stopping.clone()));
         }
-        let socket = socket::make(&folder)?;
         #[cfg(unix)]
-        let socket = {
-            let (listener, made) = socket;
-            let router = router::router(Arc::clone(&desk));
-            tasks.spawn(serve::serve(listener, guard::Guard::socket(), router, rooms, stopping));
-            Some(made)
-        };
-        Ok(Agent { stop, tasks, address, _socket: socket })
+        tasks.spawn(serve::serve(self.socket, guard::Guard::socket(), router, rooms, stopping));
+        Agent { stop, tasks, _socket: self.made }
     }
+}
 
-    /// The TCP address it listens at, if it does.
-    pub fn address(&self) -> Option<SocketAddr> {
-        self.address
-    }
+/// A serving agent. Dropping it stops it at once; [`Agent::stop`] lets it finish its answers.
+pub struct Agent {
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+    _socket: Option<socket::Made>,
+}
 
+impl Agent {
     /// Takes no more calls, finishes the answers that are being given, and takes the socket away.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);

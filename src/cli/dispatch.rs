@@ -14,7 +14,7 @@ use super::progress::Progress;
 use super::signals::Signals;
 use super::trouble::Trouble;
 use super::{Exit, args, connect, runtime, trouble_of};
-use crate::agent::Agent;
+use crate::agent::Listening;
 use crate::clock::Clock;
 use crate::dispatcher::Dispatcher;
 use crate::domain::document::Kind;
@@ -37,15 +37,15 @@ pub fn run(config: &Config, out: &mut Output) -> Result<Exit, Trouble> {
     let served = count(accounts.len() as u64, "account");
     let result = runtime()?.block_on(async {
         let mut signals = Signals::listen()?;
-        let dispatcher = Dispatcher::start_with(&queue, accounts, connect::settings(config)).map_err(trouble_of)?;
-        let dispatcher = Arc::new(dispatcher);
-        let options = connect::agent_options(config)?;
-        let agent = Agent::start(&queue, Some(Arc::clone(&dispatcher)), options)
-            .map_err(|error| Trouble::new("agent", error.to_string()))?;
-        let place = match agent.address() {
+        let listening = Listening::start(connect::agent_options(config)?);
+        let listening = listening.map_err(|error| Trouble::new("agent", error.to_string()))?;
+        let place = match listening.address() {
             Some(address) => format!("http://{address} and in {}", config.journal.display()),
             None => config.journal.display().to_string(),
         };
+        let dispatcher = Dispatcher::start_with(&queue, accounts, connect::settings(config)).map_err(trouble_of)?;
+        let dispatcher = Arc::new(dispatcher);
+        let agent = listening.serve(&queue, Some(Arc::clone(&dispatcher)));
         tell(format_args!("dispatching for {served}, serving at {place}; SIGINT or SIGTERM stops"));
         let ended = tokio::select! {
             signal = signals.next() => {
