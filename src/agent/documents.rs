@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::Desk;
 use super::reply::{self, Answer};
 use crate::domain::document::Kind;
+use crate::domain::id::AccountName;
 use crate::domain::limits::MAX_PAGE;
 use crate::error::Error;
 use crate::view::{ListFilter, NotTaken, Page};
@@ -36,7 +37,7 @@ impl Selection {
     pub(super) fn filter(&self) -> Result<ListFilter, String> {
         Ok(ListFilter {
             state: read("state", &self.state)?,
-            account: self.account.clone().filter(|account| !account.is_empty()),
+            account: read::<AccountName>("account", &self.account)?.map(String::from),
             kind: read::<Kind>("kind", &self.kind)?,
             since: time("since", &self.since)?,
             until: time("until", &self.until)?,
@@ -47,12 +48,11 @@ impl Selection {
 }
 
 fn read<T: std::str::FromStr<Err: std::fmt::Display>>(name: &str, text: &Option<String>) -> Result<Option<T>, String> {
-    let text = text.as_deref().filter(|text| !text.is_empty());
-    text.map(|text| text.parse().map_err(|error| format!("{name}: {error}"))).transpose()
+    text.as_ref().map(|text| text.parse().map_err(|error| format!("{name}: {error}"))).transpose()
 }
 
 fn time(name: &str, text: &Option<String>) -> Result<Option<DateTime<Utc>>, String> {
-    let Some(text) = text.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
+    let Some(text) = text else { return Ok(None) };
     let time = DateTime::parse_from_rfc3339(text);
     time.map(|time| Some(time.to_utc())).map_err(|_| format!("{name}: write a time like 2026-11-22T10:30:00Z"))
 }

@@ -54,7 +54,7 @@ pub(super) async fn follow(
     let last = desk.queue.last_seq();
     // A browser or a library that lost the connection says where it was; that is newer than what the address says.
     let seen = headers.get("last-event-id").map(|seen| seen.to_str().unwrap_or("?").to_owned());
-    let seq = match seen.or(from.after).filter(|after| !after.is_empty()).map(|after| after.parse::<u64>()) {
+    let seq = match seen.or(from.after).map(|after| after.parse::<u64>()) {
         None => last,
         Some(Ok(seq)) if seq <= last => seq,
         Some(Ok(seq)) => {

@@ -77,9 +77,10 @@ pub enum Command {
 
 Exit status: 0 all taken (a repeat of a known document is taken), 1 some refused. A bad line never stops the others.")]
     Enqueue(Enqueue),
-    /// Dispatch until SIGINT or SIGTERM, then finish what is on the wire and stop
+    /// Dispatch until SIGINT or SIGTERM, then finish what is on the wire and stop; serves tills and other commands meanwhile
     #[command(after_help = "Examples:
   staffetta run
+  curl --unix-socket journal/agent.sock http://localhost/v1/status
   staffetta -v --config /etc/staffetta/staffetta.toml run
 
 A second signal stops at once: what was on the wire is then in doubt, and looked up at the next start.")]
