@@ -11,6 +11,7 @@ mod limits;
 mod logs;
 mod schema;
 mod table;
+mod verify;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

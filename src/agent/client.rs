@@ -189,7 +189,7 @@ impl Client {
         })
         .await?;
         let said = Said { status: StatusCode::OK, body: text.into() };
-        said.read().or_else(|_| Err(said.failed()))
+        said.read().map_err(|_| said.failed())
     }
 
     /// Whether nothing is left that the program can do alone; waits a while for it.

@@ -72,7 +72,7 @@ pub(super) async fn cancel(State(desk): State<Arc<Desk>>, key: Named, request: R
                 let who = by(said.who);
                 decide(&desk, key, move |queue, key| queue.cancel(key, &who, &reason)).await
             }
-            Err(answer) => answer,
+            Err(answer) => *answer,
         },
         Err(answer) => answer,
     }
@@ -93,7 +93,7 @@ pub(super) async fn resolve(State(desk): State<Arc<Desk>>, key: Named, request: 
             let (who, accepted) = (by(said.who), said.accepted);
             decide(&desk, key, move |queue, key| queue.resolve(key, accepted.as_deref(), &who, &reason)).await
         }
-        Err(answer) => answer,
+        Err(answer) => *answer,
     }
 }
 
@@ -130,11 +130,11 @@ fn by(who: Option<String>) -> String {
     who.map(|who| who.trim().to_owned()).filter(|who| !who.is_empty()).unwrap_or_else(|| WHO.to_owned())
 }
 
-fn needed(reason: Option<String>) -> Result<String, Answer> {
+fn needed(reason: Option<String>) -> Result<String, Box<Answer>> {
     let reason = reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
     reason.ok_or_else(|| {
         let why = "say why, for the record: `{\"reason\": \"…\"}`";
-        reply::error(StatusCode::UNPROCESSABLE_ENTITY, "invalid", why)
+        Box::new(reply::error(StatusCode::UNPROCESSABLE_ENTITY, "invalid", why))
     })
 }
 

@@ -101,10 +101,10 @@ impl<'a> Access<'a> {
     }
 
     /// The queue, if it is open here; gives it away.
-    pub fn into_queue(self) -> Result<Queue, Access<'a>> {
+    pub fn into_queue(self) -> Result<Queue, Box<Access<'a>>> {
         match self.at {
             At::Here(queue) => Ok(queue),
-            At::There(_) => Err(self),
+            At::There(_) => Err(Box::new(self)),
         }
     }
 

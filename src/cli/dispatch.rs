@@ -91,7 +91,7 @@ pub fn drain(args: &args::Drain, config: &Config, out: &mut Output) -> Result<Ex
     let until = until.into_iter().flatten().min();
     let queue = match Access::open(config)?.into_queue() {
         Ok(queue) => queue,
-        Err(agent) => match beside(agent, &*clock, until, out)? {
+        Err(agent) => match beside(*agent, &*clock, until, out)? {
             Beside::Done(exit) => return Ok(exit),
             Beside::Free(queue) => queue,
         },
@@ -155,7 +155,7 @@ fn beside(
         if went_away {
             journal = match journal.again()?.into_queue() {
                 Ok(queue) => return Ok(Beside::Free(queue)),
-                Err(agent) => agent,
+                Err(agent) => *agent,
             };
             continue;
         }

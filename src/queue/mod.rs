@@ -3,7 +3,7 @@
 
 mod feed;
 mod intake;
-pub mod lines;
+pub(crate) mod lines;
 mod operator;
 pub(crate) mod parents;
 mod reading;
