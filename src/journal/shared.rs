@@ -74,6 +74,8 @@ pub(crate) struct Shared {
     pub last_seq: AtomicU64,
     pub stats: Mutex<Stats>,
     pub callbacks: RwLock<Vec<Callback>>,
+    /// Held while the journal in use is verified: one at a time.
+    pub verifying: Mutex<()>,
     poisoned: Mutex<Option<String>>,
     is_poisoned: AtomicBool,
     queue: Mutex<Queue>,
@@ -104,6 +106,7 @@ impl Shared {
             last_seq: AtomicU64::new(0),
             stats: Mutex::default(),
             callbacks: RwLock::default(),
+            verifying: Mutex::default(),
             poisoned: Mutex::new(None),
             is_poisoned: AtomicBool::new(false),
             queue: Mutex::default(),
