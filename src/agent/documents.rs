@@ -19,6 +19,9 @@ use crate::view::{ListFilter, NotTaken, Page};
 /// Documents in a page when nobody says how many.
 const PAGE: usize = 100;
 
+/// The largest limit that makes sense; a page has less all the same.
+const MOST: usize = 1_000_000_000;
+
 /// What `GET /v1/documents` and `GET /v1/export` select.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,6 +38,10 @@ pub(super) struct Selection {
 impl Selection {
     /// As the queue understands it.
     pub(super) fn filter(&self) -> Result<ListFilter, String> {
+        let limit = read("limit", &self.limit)?;
+        if limit.is_some_and(|limit| limit > MOST) {
+            return Err(format!("limit: at most {MOST}"));
+        }
         Ok(ListFilter {
             state: read("state", &self.state)?,
             account: read::<AccountName>("account", &self.account)?.map(String::from),
@@ -42,7 +49,7 @@ impl Selection {
             since: time("since", &self.since)?,
             until: time("until", &self.until)?,
             after: read("after", &self.after)?,
-            limit: read("limit", &self.limit)?,
+            limit,
         })
     }
 }
