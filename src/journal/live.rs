@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
 use super::Journal;
-use super::apply::{Changes, Entries};
+use super::apply::Entries;
 use super::error::{JournalError, Result};
 use super::files::{File, Files};
 use super::index::{FIRST_ENTRY, Reached};
@@ -18,6 +18,8 @@ use super::replay::apply_one;
 
 /// Entries compared at a time.
 const STEP: usize = 1_000;
+/// Entries above which the records' index goes to its store.
+const MAX_PENDING: usize = 64 * 1024;
 /// Entries that may differ because the index went on meanwhile; more is not looked at again while others wait.
 const MAX_MOVED: usize = 200_000;
 
@@ -120,8 +122,7 @@ pub(crate) fn compare(journal: &Journal, end: Reached, ours: &Layers) -> Result<
     }
     // Most of what came since is read before the writer has to stand still.
     let shared = &journal.handle.shared;
-    let mut since = Changes::new();
-    let reached = catch_up(journal, end, ours, &mut since)?;
+    let reached = catch_up(journal, end, ours)?;
     let (here, arrived) = sync_channel(0);
     let (go_on, finished) = sync_channel::<()>(0);
     journal.begin_then(
@@ -135,10 +136,9 @@ pub(crate) fn compare(journal: &Journal, end: Reached, ours: &Layers) -> Result<
     if arrived.recv().is_err() {
         return Err(shared.poisoned().unwrap_or(JournalError::Closed));
     }
-    let looked = catch_up(journal, reached, ours, &mut since).and_then(|_| {
+    let looked = catch_up(journal, reached, ours).and_then(|_| {
         for key in moved {
-            let expected = Under { layers: ours, over: &[&since] }.get(&key)?;
-            if expected != theirs.get(&key)? {
+            if ours_alone.get(&key)? != theirs.get(&key)? {
                 return Ok(Some(key));
             }
         }
@@ -148,14 +148,15 @@ pub(crate) fn compare(journal: &Journal, end: Reached, ours: &Layers) -> Result<
     looked
 }
 
-/// Applies the records after `reached` that are durable now; says how far it came.
-fn catch_up(journal: &Journal, reached: Reached, ours: &Layers, since: &mut Changes) -> Result<Reached> {
+/// Applies the records after `reached` that are durable now to `ours`; says how far it came.
+fn catch_up(journal: &Journal, reached: Reached, ours: &Layers) -> Result<Reached> {
     let shared = &journal.handle.shared;
     let Some(now) = shared.layers.reached() else { return Ok(reached) };
     shared.segments.each_after(reached.position, now.seq, &mut |replayed| {
-        let mut applied = apply_one(&replayed, &Under { layers: ours, over: &[&*since] })?;
-        since.append(&mut applied);
-        Ok(())
+        let applied = apply_one(&replayed, &Under { layers: ours, over: &[] })?;
+        // Nobody flushes it in the background: here, when it is large.
+        ours.publish(applied, now, true)?;
+        if ours.pending() > MAX_PENDING { ours.flush_here() } else { Ok(()) }
     })?;
     Ok(now)
 }
