@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// What is said to one connection too many.
 const FULL: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\n\
-connection: close\r\ncontent-length: 112\r\n\r\n\
+connection: close\r\ncontent-length: 117\r\n\r\n\
 {\"error\":{\"code\":\"busy\",\"message\":\"too many connections: come again in a moment; nothing was taken\",\"violations\":[]}}";
 
 /// Room for connections, over all listeners.
