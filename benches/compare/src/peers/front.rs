@@ -35,7 +35,9 @@ impl Front {
                 }
                 let (docs, answers): (Vec<_>, Vec<_>) = group.into_iter().unzip();
                 store.commit(&docs);
-                answers.into_iter().for_each(|answer| drop(answer.send(())));
+                for answer in answers {
+                    let _ = answer.send(());
+                }
             }
         });
         Front { queue, thread: Some(thread) }
