@@ -5,7 +5,7 @@ use std::any::Any;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::sleep;
+use std::thread::park_timeout;
 use std::time::{Duration, Instant};
 
 use staffetta::journal::{File, Files, RealFiles};
@@ -21,9 +21,9 @@ struct Slow {
 pub fn at_least<T>(floor: Duration, act: impl FnOnce() -> T) -> T {
     let started = Instant::now();
     let done = act();
-    let rest = floor.saturating_sub(started.elapsed());
-    if !rest.is_zero() {
-        sleep(rest);
+    // Something else may wake the thread before its time.
+    while let Some(rest) = floor.checked_sub(started.elapsed()).filter(|rest| !rest.is_zero()) {
+        park_timeout(rest);
     }
     done
 }
