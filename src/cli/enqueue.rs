@@ -9,14 +9,13 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use crate::domain::check::Violation;
 use crate::domain::document::NewDocument;
 use crate::domain::limits::{MAX_GROUP, MAX_LINE};
 use crate::domain::line;
 use crate::error::{Error, Rejection};
-use crate::journal::Pending;
 use crate::queue::Queue;
 use crate::view::Ticket;
 use serde::Serialize;
@@ -205,57 +204,60 @@ impl Batch {
     }
 }
 
-/// Commits and prints until the reading thread has no more. While one batch is made durable the next one, if it has been
-/// read, is checked and handed over; if it has not, nobody waits for it.
+/// Commits and prints until the reading thread has no more.
 fn commit_all(
     queue: &Queue,
     batches: &Receiver<Result<Batch, Trouble>>,
     counts: &mut Counts,
     out: &mut Output,
 ) -> Result<(), Trouble> {
-    let mut under_way: Option<Vec<Waiting>> = None;
-    loop {
-        let next = match under_way {
-            Some(_) => batches.try_recv().map_err(|error| error == TryRecvError::Disconnected),
-            None => batches.recv().map_err(|_| true),
-        };
-        let (begun, failed) = match next {
-            Ok(Ok(batch)) => {
-                counts.blank += batch.blank;
-                (Some(batch.entries.into_iter().map(|entry| hand_over(queue, entry)).collect()), None)
+    while let Ok(first) = batches.recv() {
+        let mut batch = first?;
+        let mut failed = None;
+        // What was read meanwhile shares the commit group.
+        while batch.entries.len() < MAX_GROUP && batch.bytes < BATCH_BYTES && failed.is_none() {
+            match batches.try_recv() {
+                Ok(Ok(more)) => {
+                    batch.entries.extend(more.entries);
+                    batch.bytes += more.bytes;
+                    batch.blank += more.blank;
+                }
+                Ok(Err(trouble)) => failed = Some(trouble),
+                Err(_) => break,
             }
-            Ok(Err(trouble)) => (None, Some(trouble)),
-            Err(true) if under_way.is_none() => return Ok(()),
-            Err(_) => (None, None),
-        };
-        if let Some(waiting) = std::mem::replace(&mut under_way, begun) {
-            tell_all(waiting, counts, out)?;
         }
+        counts.blank += batch.blank;
+        commit(queue, batch.entries, counts, out)?;
         if let Some(trouble) = failed {
             return Err(trouble);
         }
     }
+    Ok(())
 }
 
-/// A line handed over, or why it was not.
-struct Waiting {
-    file: Option<Arc<str>>,
-    line: u64,
-    key: Option<String>,
-    fate: Result<Pending<Ticket, Error>, Error>,
-}
-
-fn hand_over(queue: &Queue, entry: Entry) -> Waiting {
-    let Entry { file, line, key, document } = entry;
-    let fate = document.map_err(Error::Rejected).and_then(|document| queue.begin(document));
-    Waiting { file, line, key, fate }
-}
-
-/// Waits for what became of these lines, and prints it.
-fn tell_all(waiting: Vec<Waiting>, counts: &mut Counts, out: &mut Output) -> Result<(), Trouble> {
-    for Waiting { file, line, key, fate } in waiting {
-        let taken = fate.and_then(|pending| pending.wait()?);
-        match taken.map_err(|error| counts.rejection(error)) {
+fn commit(queue: &Queue, entries: Vec<Entry>, counts: &mut Counts, out: &mut Output) -> Result<(), Trouble> {
+    let mut documents = Vec::with_capacity(entries.len());
+    let mut waiting = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let refused = match entry.document {
+            Ok(document) => {
+                documents.push(document);
+                None
+            }
+            Err(rejection) => Some(rejection),
+        };
+        waiting.push((entry.file, entry.line, entry.key, refused));
+    }
+    let mut tickets = if documents.is_empty() { Vec::new() } else { queue.take_all(documents) }.into_iter();
+    for (file, line, key, refused) in waiting {
+        let result = match refused {
+            Some(rejection) => Err(rejection),
+            None => match tickets.next() {
+                Some(result) => result.map_err(|error| counts.rejection(error)),
+                None => Err(Rejection::new("journal", "the journal gave no answer: not taken, try again")),
+            },
+        };
+        match result {
             Ok(ticket) => {
                 counts.taken += 1;
                 counts.duplicate += u64::from(ticket.duplicate);
