@@ -182,7 +182,8 @@ fn check_views(journal: &Journal) {
         *counts.entry((doc.account.clone(), doc.state)).or_insert(0) += 1;
         match expected_place(doc, &docs) {
             ("ready", _) => {
-                let group = Group { account: doc.account.clone(), fiscal_id: doc.fiscal_id.clone() };
+                let group =
+                    Group { account: doc.account.clone(), fiscal_id: doc.fiscal_id.clone(), sales: doc.is_sale() };
                 ready.entry(group).or_default().push(doc.id);
             }
             ("timer", due) => timers.push((due.unwrap(), doc.id)),

@@ -86,7 +86,7 @@ pub fn record(journal: &Journal, id: DocId, event: DocEvent) -> Result<(), Journ
 
 /// The group of [`sale`].
 pub fn shop() -> Group {
-    Group { account: Some(account("shop")), fiscal_id: Some(fiscal_id("12345678903")) }
+    Group { account: Some(account("shop")), fiscal_id: Some(fiscal_id("12345678903")), sales: true }
 }
 
 pub fn hold(of: &str, fiscal: Option<&str>) -> Hold {

@@ -219,7 +219,16 @@ impl Engine {
                 earlier(&mut gathered.wake, until(now, start));
                 continue;
             }
-            let wanted = desk.free.min(gathered.board.free);
+            let mut wanted = desk.free.min(gathered.board.free);
+            if group.sales {
+                // All on one lane: one of them, or none while the lane is open. A shop's whole backlog may be here.
+                let lane = group.account.clone().map(|account| Lane::Sales(account, group.fiscal_id.clone()));
+                let rests = |lane: &Lane| self.resting.get(lane).is_some_and(|rest| rest.until > ticks);
+                if lane.is_some_and(|lane| gathered.board.busy.contains(&lane) || rests(&lane)) {
+                    continue;
+                }
+                wanted = wanted.min(1);
+            }
             if wanted == 0 {
                 continue;
             }

@@ -155,17 +155,29 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Takes up to `max` transactions, waiting for one; none when it is time to stop.
-    pub fn take_jobs(&self, max: usize, wait: bool) -> VecDeque<Job> {
+    /// Takes up to `max` transactions, waiting for one; none when it is time to stop. Where as many as `expected` may
+    /// come it waits for them too, but not longer than `patience`.
+    pub fn take_jobs(&self, max: usize, wait: bool, expected: usize, patience: Duration) -> VecDeque<Job> {
         let mut queue = lock(&self.queue);
         while wait && queue.jobs.is_empty() && !queue.stop {
             queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        let expected = expected.min(max);
+        if queue.jobs.len() < expected && !patience.is_zero() {
+            let few = |queue: &mut Queue| queue.jobs.len() < expected && !queue.stop;
+            let waited = self.changed.wait_timeout_while(queue, patience, few);
+            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         let count = queue.jobs.len().min(max);
         let jobs = queue.jobs.drain(..count).collect();
         drop(queue);
         self.changed.notify_all();
         jobs
+    }
+
+    /// Transactions that wait.
+    pub fn waiting(&self) -> usize {
+        lock(&self.queue).jobs.len()
     }
 
     /// Takes no more transactions; those that wait are still done.
