@@ -364,21 +364,16 @@ fn candidate(progress: &Progress) -> Option<Candidate> {
 fn keeps(holds: &[Hold], progress: &Progress) -> bool {
     match progress.state {
         State::Queued => is_held(holds, progress),
-        _ => holds.iter().any(|hold| Some(&hold.account) == progress.account.as_ref() && hold.stops_reading()),
+        _ => holds.iter().any(|hold| hold.is_of(progress.account.as_ref()) && hold.stops_reading()),
     }
 }
 
 fn is_held(holds: &[Hold], progress: &Progress) -> bool {
-    holds.iter().any(|hold| {
-        Some(&hold.account) == progress.account.as_ref()
-            && (hold.fiscal_id.is_none() || hold.fiscal_id == progress.fiscal_id)
-    })
+    holds.iter().any(|hold| hold.covers(progress.account.as_ref(), progress.fiscal_id.as_ref()))
 }
 
 fn is_group_held(holds: &[Hold], group: &Group) -> bool {
-    holds.iter().any(|hold| {
-        Some(&hold.account) == group.account.as_ref() && (hold.fiscal_id.is_none() || hold.fiscal_id == group.fiscal_id)
-    })
+    holds.iter().any(|hold| hold.covers(group.account.as_ref(), group.fiscal_id.as_ref()))
 }
 
 fn earlier(wake: &mut Option<Duration>, wait: Duration) {
