@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::document::Kind;
 use super::id::{AccountName, DocId, FiscalId, Key};
 use super::outcome::{HoldReason, Refusal, Remote};
+use super::totals::Kept;
 
 /// One fact.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -113,8 +114,8 @@ pub struct Enqueued {
     pub issued_at: DateTime<Utc>,
     /// The document's canonical JSON.
     pub body: String,
-    /// Its totals as JSON; empty where there are none.
-    pub totals: String,
+    /// Its totals.
+    pub totals: Kept,
     /// SHA-256 of what the till said, values not spelling: same key and same fingerprint is a repeat.
     pub fingerprint: [u8; 32],
     /// After this moment it must not be sent.

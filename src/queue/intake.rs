@@ -16,7 +16,7 @@ use crate::domain::fingerprint;
 use crate::domain::id::{AccountName, FiscalId, Key};
 use crate::domain::input::BodyInput;
 use crate::domain::state::State;
-use crate::domain::totals::{self, Totals};
+use crate::domain::totals::{self, Kept, Totals};
 use crate::error::{Error, Rejection};
 use crate::journal::{Pending, Transaction, View};
 use crate::view::Ticket;
@@ -30,7 +30,7 @@ struct Candidate {
     taken_at: DateTime<Utc>,
     body: Result<Body, Rejection>,
     body_json: String,
-    totals: String,
+    totals: Kept,
     /// Of a document without a parent; the parent's own number goes into the others'.
     fingerprint: Option<[u8; 32]>,
     /// A draft whose date we filled in: the date is not part of what the till said.
@@ -123,7 +123,7 @@ impl Queue {
             issued_at: document.issued_at,
             taken_at,
             body_json: String::new(),
-            totals: String::new(),
+            totals: Kept::default(),
             fingerprint: None,
             dated_by_us,
             account,
@@ -294,14 +294,14 @@ fn key_reused(key: &Key) -> Rejection {
     Rejection::new("key_reused", message)
 }
 
-fn totals_of(body: &Body) -> Result<String, Rejection> {
+fn totals_of(body: &Body) -> Result<Kept, Rejection> {
     let too_large = || Rejection::new("invalid", "its totals do not fit");
     let totals = match body {
         Body::Receipt(receipt) => Totals::Sale(totals::sale(receipt).ok_or_else(too_large)?),
         Body::Draft(draft) => Totals::Draft(totals::draft(draft).ok_or_else(too_large)?),
-        Body::Return(_) | Body::Void(_) | Body::NoteNumber(_) => return Ok(String::new()),
+        Body::Return(_) | Body::Void(_) | Body::NoteNumber(_) => return Ok(Kept::default()),
     };
-    totals.to_json().map_err(|error| Rejection::new("invalid", error.to_string()))
+    Ok(Kept::from(&totals))
 }
 
 /// A draft is of no use once its goods can no longer leave the EU in time. One that is dated back is as old as its intake:

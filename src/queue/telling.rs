@@ -49,10 +49,8 @@ pub(super) fn document(
         let unreadable = |error| JournalError::unreadable(progress.id, format!("its JSON: {error}"));
         RawValue::from_string(text).map_err(unreadable)
     };
-    let totals = match story.taken.totals.as_str() {
-        "" => None,
-        totals => Some(raw(totals.to_owned())?),
-    };
+    let totals = story.taken.totals.json().map_err(|error| super::parents::unreadable_totals(progress.id, &error))?;
+    let totals = totals.map(raw).transpose()?;
     let remote = remote(&story);
     Ok(DocumentView {
         key: short.key,
