@@ -14,7 +14,7 @@ use crate::domain::document::NewDocument;
 use crate::domain::id::Key;
 use crate::error::{Error, Rejection};
 use crate::journal::JournalError;
-use crate::queue::Queue;
+use crate::queue::{Begun, Queue};
 use crate::view::{Decision, DocumentView, ListFilter, ReleaseDecision, StatusView, Summary, Taken, Ticket, Verified};
 
 /// Pause before looking again who has the journal.
@@ -45,6 +45,24 @@ pub struct Line {
     pub document: NewDocument,
     /// The line, with the key in it.
     pub text: Vec<u8>,
+}
+
+/// Documents being taken.
+pub enum Taking {
+    /// Handed to the journal that is open here.
+    Begun(Begun),
+    /// Answered by the agent.
+    Done(Vec<Result<Ticket, Error>>),
+}
+
+impl Taking {
+    /// What became of each.
+    pub fn wait(self) -> Vec<Result<Ticket, Error>> {
+        match self {
+            Taking::Begun(begun) => begun.wait(),
+            Taking::Done(taken) => taken,
+        }
+    }
 }
 
 impl Line {
@@ -230,19 +248,21 @@ impl<'a> Access<'a> {
         }
     }
 
-    /// Takes documents in order, as [`Queue::take_all`]: each is safe on disk when its ticket is here.
-    pub fn take_all(&mut self, lines: Vec<Line>) -> Result<Vec<Result<Ticket, Error>>, Trouble> {
+    /// Begins to take documents, in order, after all that were begun before: each is safe on disk when its ticket is here.
+    pub fn take_all(&mut self, lines: Vec<Line>) -> Result<Taking, Trouble> {
         let mut times = 0;
         loop {
             let failed = match &self.at {
                 At::Here(queue) => {
-                    return Ok(queue.take_all(lines.into_iter().map(|line| line.document).collect()));
+                    let documents = lines.into_iter().map(|line| line.document).collect();
+                    return Ok(Taking::Begun(queue.begin_all(documents)));
                 }
                 At::There(client) => {
                     let text = lines.iter().flat_map(|line| [line.text.as_slice(), b"\n"]).collect::<Vec<_>>().concat();
                     match self.runtime.block_on(client.take(&text)) {
                         Ok(taken) if taken.len() == lines.len() => {
-                            return Ok(taken.into_iter().map(|taken| taken.map_err(rejected).map(ticket)).collect());
+                            let taken = taken.into_iter().map(|taken| taken.map_err(rejected).map(ticket));
+                            return Ok(Taking::Done(taken.collect()));
                         }
                         Ok(_) => Failed::Strange("it did not answer every line".to_owned()),
                         Err(failed) => failed,

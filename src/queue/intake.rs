@@ -39,6 +39,16 @@ struct Candidate {
     accounts: Arc<Vec<Account>>,
 }
 
+/// Documents that were handed to the journal, in order.
+pub(crate) struct Begun(Vec<Result<Pending<Ticket, Error>, Error>>);
+
+impl Begun {
+    /// What became of each, once it is on disk.
+    pub fn wait(self) -> Vec<Result<Ticket, Error>> {
+        self.0.into_iter().map(|pending| pending?.wait()?).collect()
+    }
+}
+
 impl Queue {
     /// Takes a document under the till's key. When this returns, the document survives a crash and a power cut. The same
     /// key with the same content again gives the same ticket.
@@ -68,12 +78,17 @@ impl Queue {
 
     /// Takes many; they share the journal's flushes. One that is refused does not stop the others.
     pub fn take_all(&self, documents: Vec<NewDocument>) -> Vec<Result<Ticket, Error>> {
-        let begun: Vec<_> = documents.into_iter().map(|document| self.begin(document)).collect();
-        begun.into_iter().map(|pending| pending?.wait()?).collect()
+        self.begin_all(documents).wait()
+    }
+
+    /// Checks many and hands them to the journal without waiting for the disk, so that the next ones can be read and
+    /// checked meanwhile.
+    pub(crate) fn begin_all(&self, documents: Vec<NewDocument>) -> Begun {
+        Begun(documents.into_iter().map(|document| self.begin(document)).collect())
     }
 
     /// Checks a document and hands it to the journal without waiting for the disk.
-    pub(crate) fn begin(&self, document: NewDocument) -> Result<Pending<Ticket, Error>, Error> {
+    fn begin(&self, document: NewDocument) -> Result<Pending<Ticket, Error>, Error> {
         let candidate = self.examine(document)?;
         Ok(self.journal().begin(move |txn| candidate.enter(txn)))
     }

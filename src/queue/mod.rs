@@ -27,6 +27,7 @@ use crate::error::Error;
 use crate::journal::{self, Journal, Recovery, View};
 use crate::view::DocumentView;
 
+pub(crate) use intake::Begun;
 pub use salvage::Salvage;
 pub use story::Story;
 
