@@ -72,6 +72,22 @@ proptest! {
     }
 
     #[test]
+    fn strategies_of_journaled_parents_are_taken(
+        (sale, draft) in (strategies::receipts(issuer()), strategies::drafts()),
+        void in strategies::voids("sale".parse().unwrap()),
+        note in strategies::note_numbers("draft".parse().unwrap()),
+        cancel in strategies::cancels("draft".parse().unwrap()),
+    ) {
+        let queue = queue();
+        queue.enqueue("sale", sale).unwrap();
+        queue.enqueue("draft", draft).unwrap();
+        for (key, about) in [("void", void), ("note", note), ("cancel", cancel)] {
+            let ticket = queue.enqueue(key, about);
+            prop_assert!(ticket.is_ok(), "{}: {:?}", key, ticket);
+        }
+    }
+
+    #[test]
     fn strategies_nearly_valid_documents_are_refused_by_name(nearly in strategies::nearly_valid(issuer())) {
         let refused = check::body(&nearly.document.body, &Context::default());
         let Err(violations) = refused else { panic!("taken: {nearly:?}") };

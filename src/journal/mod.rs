@@ -34,6 +34,7 @@ mod keys;
 mod layers;
 mod live;
 mod merge;
+mod note;
 mod place;
 #[doc(hidden)]
 pub mod raw;

@@ -141,7 +141,7 @@ impl Queue {
                         since: hold.since,
                     })
                     .collect(),
-                clock_skew_ms: self.skew(&account.name),
+                clock_skew_ms: self.inner.clocks.last(&account.name),
                 credentials_age_days: self
                     .credentials_changed(&account.name)
                     .map(|changed| (calendar::fiscal_day(now) - changed).num_days()),
@@ -176,7 +176,8 @@ impl Queue {
             });
         }
         for account in &surroundings.accounts {
-            if let Some(what) = trust::doubt(now, self.skew(&account.name)) {
+            // Only by what this process heard: since an earlier one somebody may have set the clock right.
+            if let Some(what) = trust::doubt(now, self.inner.clocks.heard(&account.name)) {
                 lines.push(AttentionLine { key: None, account: Some(account.name.to_string()), what, since: now });
             }
             let Some(changed) = self.credentials_changed(&account.name) else { continue };
