@@ -33,6 +33,13 @@ pub(crate) use operator::clip;
 pub use salvage::Salvage;
 pub use story::Story;
 
+/// The accounts, shared: each document taken keeps its own.
+pub(crate) type Accounts = Arc<[Arc<Account>]>;
+
+fn shared(accounts: Vec<Account>) -> Accounts {
+    accounts.into_iter().map(Arc::new).collect()
+}
+
 /// How a queue is opened.
 #[derive(Clone)]
 pub struct Options {
@@ -60,7 +67,7 @@ struct Inner {
     journal: Journal,
     clock: Arc<dyn Clock>,
     recovery: Recovery,
-    accounts: RwLock<Vec<Account>>,
+    accounts: RwLock<Accounts>,
     /// What the dispatcher learned of the providers' clocks; for `status`.
     clocks: clocks::Clocks,
     /// When the authority's password was changed last, where the configuration says so; for `status`.
@@ -94,7 +101,7 @@ impl Queue {
                 journal,
                 clock: options.clock,
                 recovery,
-                accounts: RwLock::new(options.accounts),
+                accounts: RwLock::new(shared(options.accounts)),
                 credentials: RwLock::default(),
                 changes,
             }),
@@ -156,11 +163,11 @@ impl Queue {
 
     /// Names the accounts that documents may go to, and assigns those that had none yet.
     pub(crate) fn set_accounts(&self, accounts: Vec<Account>) -> Result<(), Error> {
-        *write(&self.inner.accounts) = accounts;
+        *write(&self.inner.accounts) = shared(accounts);
         self.route_unrouted()
     }
 
-    pub(crate) fn accounts(&self) -> Vec<Account> {
+    pub(crate) fn accounts(&self) -> Accounts {
         read(&self.inner.accounts).clone()
     }
 

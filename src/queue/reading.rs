@@ -123,7 +123,7 @@ impl Queue {
         now: DateTime<Utc>,
     ) -> Vec<AccountView> {
         let mut views = Vec::new();
-        for account in &surroundings.accounts {
+        for account in surroundings.accounts.iter() {
             let active = account.blackout.contains(now);
             views.push(AccountView {
                 name: account.name.to_string(),
@@ -175,7 +175,7 @@ impl Queue {
                 since: hold.since,
             });
         }
-        for account in &surroundings.accounts {
+        for account in surroundings.accounts.iter() {
             // Only by what this process heard: since an earlier one somebody may have set the clock right.
             if let Some(what) = trust::doubt(now, self.inner.clocks.heard(&account.name)) {
                 lines.push(AttentionLine { key: None, account: Some(account.name.to_string()), what, since: now });
