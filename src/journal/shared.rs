@@ -138,19 +138,23 @@ impl Shared {
         *lock(&self.writer) == Some(std::thread::current().id())
     }
 
-    /// Hands a transaction over; waits while too many do.
-    pub fn submit(&self, job: Job) {
+    /// Hands transactions over, together as far as there is room; waits while too many wait already.
+    pub fn submit(&self, jobs: impl IntoIterator<Item = Job>) {
         let on_writer_thread = self.on_writer_thread();
         let mut queue = lock(&self.queue);
-        while queue.jobs.len() >= MAX_WAITING && !queue.stop && !on_writer_thread {
-            queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        for job in jobs {
+            while queue.jobs.len() >= MAX_WAITING && !queue.stop && !on_writer_thread {
+                self.changed.notify_all(); // of those handed over so far
+                queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            }
+            if queue.stop {
+                drop(queue);
+                job(Err(JournalError::Closed));
+                queue = lock(&self.queue);
+            } else {
+                queue.jobs.push_back(job);
+            }
         }
-        if queue.stop {
-            drop(queue);
-            job(Err(JournalError::Closed));
-            return;
-        }
-        queue.jobs.push_back(job);
         drop(queue);
         self.changed.notify_all();
     }

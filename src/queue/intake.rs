@@ -15,6 +15,7 @@ use crate::domain::event::{DocEvent, Enqueued};
 use crate::domain::fingerprint;
 use crate::domain::id::{AccountName, FiscalId, Key};
 use crate::domain::input::BodyInput;
+use crate::domain::limits::MAX_GROUP;
 use crate::domain::state::State;
 use crate::domain::totals::{self, Kept, Totals};
 use crate::error::{Error, Rejection};
@@ -86,7 +87,24 @@ impl Queue {
     /// Checks many and hands them to the journal without waiting for the disk, so that the next ones can be read and
     /// checked meanwhile.
     pub(crate) fn begin_all(&self, documents: Vec<NewDocument>) -> Begun {
-        Begun(documents.into_iter().map(|document| self.begin(document)).collect())
+        let mut begun = Vec::with_capacity(documents.len());
+        let mut documents = documents.into_iter().peekable();
+        while documents.peek().is_some() {
+            let examined: Vec<_> = documents.by_ref().take(MAX_GROUP).map(|document| self.examine(document)).collect();
+            let mut refused = Vec::with_capacity(examined.len());
+            let mut good = Vec::with_capacity(examined.len());
+            for one in examined {
+                refused.push(one.map(|candidate| good.push(candidate)).err());
+            }
+            let taken = |candidate: Candidate| move |txn: &mut Transaction<'_>| candidate.enter(txn);
+            let mut pending = self.journal().begin_all(good.into_iter().map(taken)).into_iter();
+            // One is pending for each that was not refused.
+            begun.extend(refused.into_iter().filter_map(|refused| match refused {
+                Some(error) => Some(Err(error)),
+                None => pending.next().map(Ok),
+            }));
+        }
+        Begun(begun)
     }
 
     /// Checks a document and hands it to the journal without waiting for the disk.
