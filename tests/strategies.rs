@@ -7,7 +7,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use staffetta::domain::account::ProviderKind;
 use staffetta::domain::check::{self, Context};
-use staffetta::domain::document::Kind;
+use staffetta::domain::document::{Body, Kind};
 use staffetta::domain::input::BodyInput;
 use staffetta::prelude::*;
 use staffetta::queue::Options;
@@ -47,6 +47,17 @@ fn strategies_valid_documents_are_taken() {
 
 proptest! {
     #![proptest_config(cases(400))]
+
+    #[test]
+    fn strategies_sales_are_journaled_short_and_read_back_as_they_were(sale in strategies::receipts(issuer())) {
+        let body = Body::Receipt(sale);
+        let (short, long) = (body.to_short_json().unwrap(), body.to_json().unwrap());
+        let read = Body::from_json(Kind::Receipt, &short).unwrap();
+        prop_assert_eq!(&read, &body);
+        prop_assert_eq!(read.to_json().unwrap(), long.as_str(), "every digit");
+        prop_assert!(short.len() < long.len());
+        prop_assert!(!short.contains(":0,") && !short.contains(":0}") && !short.contains("false"), "{}", short);
+    }
 
     #[test]
     fn strategies_sales_are_valid_at_both_receipt_providers(sale in strategies::receipts(issuer())) {

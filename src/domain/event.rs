@@ -112,7 +112,7 @@ pub struct Enqueued {
     /// The time of the sale.
     #[serde(with = "chrono::serde::ts_microseconds")]
     pub issued_at: DateTime<Utc>,
-    /// The document's canonical JSON.
+    /// The document's JSON, short where it can be ([`Body::to_short_json`](super::document::Body::to_short_json)).
     pub body: String,
     /// Its totals.
     pub totals: Kept,

@@ -230,6 +230,13 @@ fn parse_exponent(text: &str) -> Result<i64, DecimalError> {
     Ok(if negative { -size } else { size })
 }
 
+impl Default for Decimal {
+    /// Zero.
+    fn default() -> Decimal {
+        Decimal::ZERO
+    }
+}
+
 impl fmt::Display for Decimal {
     /// The digits, with every place the number is written with. Flags of the format (`{:.2}`) change nothing.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

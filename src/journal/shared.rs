@@ -35,6 +35,8 @@ const MAX_WAITING: usize = 4 * MAX_GROUP;
 #[derive(Default)]
 pub(crate) struct Queue {
     jobs: VecDeque<Job>,
+    /// The writer sleeps until so many wait: to wake it for each would cost more than the rest of a transaction.
+    wanted: usize,
     stop: bool,
 }
 
@@ -155,23 +157,29 @@ impl Shared {
                 queue.jobs.push_back(job);
             }
         }
+        let enough = queue.jobs.len() >= queue.wanted;
         drop(queue);
-        self.changed.notify_all();
+        if enough {
+            self.changed.notify_all();
+        }
     }
 
     /// Takes up to `max` transactions, waiting for one; none when it is time to stop. Where as many as `expected` may
     /// come it waits for them too, but not longer than `patience`.
     pub fn take_jobs(&self, max: usize, wait: bool, expected: usize, patience: Duration) -> VecDeque<Job> {
         let mut queue = lock(&self.queue);
+        queue.wanted = 1;
         while wait && queue.jobs.is_empty() && !queue.stop {
             queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
         let expected = expected.min(max);
         if queue.jobs.len() < expected && !patience.is_zero() {
+            queue.wanted = expected;
             let few = |queue: &mut Queue| queue.jobs.len() < expected && !queue.stop;
             let waited = self.changed.wait_timeout_while(queue, patience, few);
             queue = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+        queue.wanted = usize::MAX; // it is awake
         let count = queue.jobs.len().min(max);
         let jobs = queue.jobs.drain(..count).collect();
         drop(queue);

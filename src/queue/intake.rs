@@ -167,8 +167,9 @@ impl Queue {
             body: Err(Rejection::new("invalid", "")),
         };
         if let Ok(body) = &body {
-            candidate.body_json =
-                body.to_json().map_err(|error| Error::Rejected(Rejection::new("malformed", error.to_string())))?;
+            candidate.body_json = body
+                .to_short_json()
+                .map_err(|error| Error::Rejected(Rejection::new("malformed", error.to_string())))?;
             candidate.totals = totals_of(body).map_err(Error::Rejected)?;
             if candidate.parent.is_none() {
                 candidate.fingerprint = Some(candidate.fingerprint_of(body, None));
