@@ -8,7 +8,7 @@ use super::config::Config;
 use super::output::{Output, plain, tell};
 use super::people::count;
 use super::trouble::Trouble;
-use super::{Exit, trouble_of};
+use super::{Exit, connect, trouble_of};
 use crate::journal::{self, RealFiles};
 
 /// What was found, as printed.
@@ -40,11 +40,7 @@ struct Damaged {
 /// [`Trouble`] when the journal is in use, not there or cannot be read.
 pub fn run(config: &Config, out: &mut Output) -> Result<Exit, Trouble> {
     let folder = &config.journal;
-    if !folder.is_dir() {
-        let message =
-            format!("there is no journal at {}: nothing was ever taken with this configuration", folder.display());
-        return Err(Trouble::new("journal_missing", message));
-    }
+    connect::there_is_a_journal(config)?;
     let report = journal::verify(folder, Arc::new(RealFiles)).map_err(|error| trouble_of(error.into()))?;
     let damage = report.damage.into_iter().map(|damage| Damaged {
         segment: damage.segment,

@@ -20,17 +20,22 @@ use uuid::Uuid;
 
 use super::apply::{self, Changes, INDEX_VERSION, Pair};
 use super::error::{JournalError, Result, panic_words};
-use super::folders::{make_private, missing, names, protect, sync_tree};
+use super::folders::{make_private, missing, names, protect, remove_folder, size, sync_tree};
 use super::record::{Hash, Position};
 use super::{blocks, redo, sums};
 
-/// Files in the index's folder beside sled's own folder.
-const DATA: &str = "sled";
+/// sled's own folder in the index's: one of these, said by the file `current`; without that file it is the first. sled
+/// never gives room back, so that now and then all of it is put into the other one.
+const DATA: [&str; 2] = ["sled", "sled-2"];
+const CURRENT: &str = "current";
+/// Files in the index's folder.
 const REDO: &str = "redo";
 const SUMS: &str = "sums";
 const BROKEN: &str = "broken";
 /// Bytes of sled's cache. Its memory peaks at about three times that.
 const CACHE: u64 = 16 * 1024 * 1024;
+/// Entries that are copied at a time.
+const COPIED: usize = 16 * 1024;
 /// The entry that says how far the index has come; sorts before all others.
 const META: &[u8] = b"!";
 /// The entry that says that a batch is being put in; gone when it is whole.
@@ -63,6 +68,9 @@ pub(crate) enum Store {
 pub(crate) struct Sled {
     db: sled::Db,
     folder: PathBuf,
+    data: PathBuf,
+    /// Where a failure is marked.
+    broken: PathBuf,
 }
 
 impl Store {
@@ -76,9 +84,11 @@ impl Store {
     /// # Errors
     /// Anything about it that is not as it should be. The caller removes it and makes a new one.
     pub fn open(folder: &Path, journal: Uuid, clean: bool) -> Result<(Store, Option<Reached>)> {
-        let (data, redo, sums) = (folder.join(DATA), folder.join(REDO), folder.join(SUMS));
+        let (redo, sums) = (folder.join(REDO), folder.join(SUMS));
         let problem = |error: io::Error| JournalError::index(format_args!("{}: {error}", folder.display()));
         make_private(folder).map_err(problem)?;
+        let (data, other) = data_folders(folder).map_err(problem)?;
+        remove_folder(&other)?; // being filled when the process ended, or no longer needed
         if folder.join(BROKEN).exists() {
             return Err(JournalError::index("it failed when it was last used"));
         }
@@ -91,8 +101,7 @@ impl Store {
             }
         }
         fs::remove_file(&sums).map(|()| true).or_else(missing).map_err(problem)?;
-        let config = sled::Config::new().path(&data).cache_capacity(CACHE).flush_every_ms(None);
-        let sled = Sled { db: guarded(|| config.open())?, folder: folder.to_owned() };
+        let sled = Sled::open(folder, data.clone(), folder.join(BROKEN))?;
         protect(&data).map_err(problem)?;
         match redo::read(&redo).map_err(problem)? {
             Some((batch, meta)) => sled.put_all(&batch, &meta)?,
@@ -162,22 +171,83 @@ impl Store {
         fs::remove_file(&path).map_err(|error| sled.fail(format_args!("{}: {error}", path.display())))
     }
 
+    /// A copy of all entries in the folder that is not in use, without the room that is lost in this one. Nothing may be
+    /// put into this one meanwhile. `None` for one in memory.
+    ///
+    /// # Errors
+    /// This one is as it was, and the next open removes what there is of the copy.
+    pub fn copy(&self, journal: Uuid, reached: Reached) -> Result<Option<Store>> {
+        let Store::Sled(old) = self else { return Ok(None) };
+        let problem = |error: io::Error| JournalError::index(format_args!("{}: {error}", old.folder.display()));
+        let (_, other) = data_folders(&old.folder).map_err(problem)?;
+        remove_folder(&other)?;
+        make_private(&other).map_err(problem)?;
+        let new = Sled::open(&old.folder, other.clone(), other.join(BROKEN))?;
+        protect(&other).map_err(problem)?;
+        let meta = apply::encode(&Meta { version: INDEX_VERSION, journal, reached: Some(reached) })?;
+        let mut from = FIRST_ENTRY.to_vec();
+        loop {
+            let entries = old.range(&from, &[0xff], COPIED)?;
+            let Some((last, _)) = entries.last() else { break };
+            from.clone_from(last);
+            from.push(0);
+            new.put_all(&entries.into_iter().map(|(key, value)| (key, Some(value))).collect(), &meta)?;
+        }
+        new.put_all(&Changes::new(), &meta)?;
+        Ok(Some(Store::Sled(new)))
+    }
+
+    /// Makes a copy the one that is opened from now on, and says how many bytes the files of both have.
+    pub fn exchange(&mut self, copy: Store) -> Result<(u64, u64)> {
+        let (Store::Sled(old), Store::Sled(mut new)) = (&mut *self, copy) else { return Ok((0, 0)) };
+        let problem = |error: io::Error| JournalError::index(format_args!("{}: {error}", new.folder.display()));
+        let sizes = (size(&old.data).map_err(problem)?, size(&new.data).map_err(problem)?);
+        let name = new.data.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let (temporary, current) = (new.folder.join("current.tmp"), new.folder.join(CURRENT));
+        fs::write(&temporary, name).and_then(|()| fs::rename(&temporary, &current)).map_err(problem)?;
+        new.broken = new.folder.join(BROKEN);
+        let Sled { db, data, .. } = std::mem::replace(old, new);
+        guarded(move || {
+            drop(db);
+            Ok(())
+        })?;
+        remove_folder(&data)?;
+        Ok(sizes)
+    }
+
     /// Closes the index and makes its files truly durable: it survives the end of the machine.
     pub fn close(self) -> Result<()> {
         let Store::Sled(sled) = self else { return Ok(()) };
         sled.guarded(|db| db.flush().map(|_| ()))?;
-        let Sled { db, folder } = sled;
+        let Sled { db, folder, data, .. } = sled;
         guarded(move || {
             drop(db);
             Ok(())
         })?;
         let problem = |error: io::Error| JournalError::index(format_args!("{}: {error}", folder.display()));
-        let sums = sums::of(&folder.join(DATA)).and_then(|sums| sums::write(&sums, &folder.join(SUMS)));
+        let sums = sums::of(&data).and_then(|sums| sums::write(&sums, &folder.join(SUMS)));
         sums.and_then(|()| sync_tree(&folder)).map_err(problem)
     }
 }
 
+/// sled's folder in use, and the other one.
+fn data_folders(folder: &Path) -> io::Result<(PathBuf, PathBuf)> {
+    let current = match fs::read_to_string(folder.join(CURRENT)) {
+        Ok(name) => name,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(error),
+    };
+    let [first, second] = DATA;
+    let (one, other) = if current == second { (second, first) } else { (first, second) };
+    Ok((folder.join(one), folder.join(other)))
+}
+
 impl Sled {
+    fn open(folder: &Path, data: PathBuf, broken: PathBuf) -> Result<Sled> {
+        let config = sled::Config::new().path(&data).cache_capacity(CACHE).flush_every_ms(None);
+        Ok(Sled { db: guarded(|| config.open())?, folder: folder.to_owned(), data, broken })
+    }
+
     /// A failure is for good: the next open makes the index anew.
     fn guarded<T>(&self, f: impl FnOnce(&sled::Db) -> sled::Result<T>) -> Result<T> {
         guarded(|| f(&self.db)).inspect_err(|error| self.mark_broken(&error.to_string()))
@@ -190,7 +260,7 @@ impl Sled {
 
     fn mark_broken(&self, why: &str) {
         // If not even this can be written, the next open meets the failure itself.
-        let _ = fs::write(self.folder.join(BROKEN), why);
+        let _ = fs::write(&self.broken, why);
     }
 
     /// The block that has this key, if there is one, with its beginning.
@@ -359,7 +429,7 @@ mod tests {
         let (store, _) = Store::open(dir.path(), JOURNAL, false).unwrap();
         store.apply(JOURNAL, &batch(0..5, Some("one")), reached(1)).unwrap();
         store.close().unwrap();
-        let db = dir.path().join(DATA).join("db");
+        let db = dir.path().join(DATA[0]).join("db");
         let mut bytes = fs::read(&db).unwrap();
         *bytes.last_mut().unwrap() ^= 1;
         fs::write(&db, bytes).unwrap();
@@ -385,7 +455,7 @@ mod tests {
         let dir = tempdir().unwrap();
         let open = || crate::journal::Journal::open(dir.path(), crate::journal::Options::default()).unwrap();
         open().0.close().unwrap();
-        let (data, sums) = (dir.path().join("index").join(DATA), dir.path().join("index").join(SUMS));
+        let (data, sums) = (dir.path().join("index").join(DATA[0]), dir.path().join("index").join(SUMS));
         let db = sled::open(&data).unwrap();
         let meta: Meta = apply::decode(&db.get(META).unwrap().unwrap()).unwrap();
         db.insert(META, apply::encode(&Meta { version: 1, ..meta }).unwrap()).unwrap();

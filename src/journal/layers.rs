@@ -38,8 +38,10 @@ pub(crate) struct Layers {
     top: RwLock<Top>,
     /// Changed only with `top` locked.
     heads: Mutex<Heads>,
-    /// `None` once closed. The lock is only ever held for writing to close.
+    /// `None` once closed. The lock is held for writing only to close, and to exchange the files.
     store: RwLock<Option<Store>>,
+    /// The last record whose changes are in the store, once any were put in.
+    stored: Mutex<Option<Reached>>,
     work: Mutex<Work>,
     changed: Condvar,
     /// The first failure of the store.
@@ -54,14 +56,18 @@ struct Work {
     stop: bool,
     /// Nothing is put into the store unless all of it must be: there is no room on the disk.
     held: bool,
+    /// The store's files are to be made anew.
+    compact: bool,
+    /// What became of it: bytes before and after.
+    compacted: Option<Result<Option<(u64, u64)>>>,
 }
 
 impl Layers {
     pub fn new(journal: Uuid, store: Store, batch: usize) -> Layers {
         let (top, store) = (RwLock::default(), RwLock::new(Some(store)));
         let (work, changed, broken) = (Mutex::default(), Condvar::new(), OnceLock::new());
-        let heads = Mutex::default();
-        Layers { journal, batch: batch.max(1), top, heads, store, work, changed, broken }
+        let (heads, stored) = (Mutex::default(), Mutex::default());
+        Layers { journal, batch: batch.max(1), top, heads, store, stored, work, changed, broken }
     }
 
     fn top(&self) -> RwLockReadGuard<'_, Top> {
@@ -134,6 +140,10 @@ impl Layers {
             if let Err(error) = self.flush_here() {
                 tracing::error!(%error, "the index cannot be written; it is made anew when the journal is opened again");
             }
+            if std::mem::take(&mut lock(&self.work).compact) {
+                let compacted = self.compact_here();
+                lock(&self.work).compacted = Some(compacted);
+            }
             let still_large = self.size() > 0;
             work = lock(&self.work);
             work.busy = false;
@@ -152,6 +162,7 @@ impl Layers {
         top.frozen = Some(frozen.clone());
         drop(top);
         self.with_store(|store| store.apply(self.journal, &frozen, reached))?;
+        *lock(&self.stored) = Some(reached);
         self.top_mut().frozen = None;
         Ok(())
     }
@@ -166,6 +177,40 @@ impl Layers {
         }
         drop(work);
         self.failure()
+    }
+
+    /// Has the flusher put everything into the store and then make the store's files anew, and waits for it. Reading and
+    /// recording go on meanwhile; what is recorded gathers in memory, and with very much of it the writer waits. Returns
+    /// the bytes before and after; `None` for a store in memory. One at a time.
+    ///
+    /// # Errors
+    /// The store is as it was, unless it has [failed](Self::failure).
+    pub fn compact(&self) -> Result<Option<(u64, u64)>> {
+        let mut work = lock(&self.work);
+        if work.stop {
+            return Err(JournalError::Closed);
+        }
+        (work.wanted, work.compact) = (true, true);
+        self.changed.notify_all();
+        loop {
+            if let Some(compacted) = work.compacted.take() {
+                return compacted;
+            }
+            work = self.wait(work);
+        }
+    }
+
+    /// On the flusher's thread: nobody else puts anything into the store, so that a copy of it is whole.
+    fn compact_here(&self) -> Result<Option<(u64, u64)>> {
+        self.failure()?;
+        let Some(reached) = *lock(&self.stored) else { return Ok(None) };
+        let copy = {
+            let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
+            store.as_ref().ok_or(JournalError::Closed)?.copy(self.journal, reached)?
+        };
+        let Some(copy) = copy else { return Ok(None) };
+        let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
+        store.as_mut().ok_or(JournalError::Closed)?.exchange(copy).map(Some)
     }
 
     /// Ends the flusher's thread once it has done what it has.

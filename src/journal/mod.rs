@@ -15,13 +15,16 @@
 //!    the others is still recorded.
 //! 6. Order comes from sequence numbers. The clock's time is written down and decides nothing.
 //!
-//! **Files** (folder 0700, files 0600): `segments/*.seg` the facts; `checkpoint` a witness of how far they were durable;
+//! **Files** (folder 0700, files 0600): `segments/*.seg` the facts; `archives/*.arc` those of them that were archived;
+//! `checkpoint` a witness of how far they were durable;
 //! `index/` the view, may be deleted when nobody has the journal open; `reserve` room kept aside; `lock`. Segments but the
-//! newest never change: a backup copies `segments/` (the newest one last) and needs nothing else.
+//! newest never change: a backup copies `segments/` (the newest one last), then `archives/`, and needs nothing else.
 //!
 //! **Not covered**: a drive that reports as durable what it only holds in a volatile cache.
 
 mod apply;
+mod archive;
+mod archiving;
 mod blocks;
 mod chain;
 mod checkpoint;
@@ -33,6 +36,7 @@ mod index;
 mod keys;
 mod layers;
 mod merge;
+mod packed;
 mod place;
 #[doc(hidden)]
 pub mod raw;
@@ -42,6 +46,7 @@ mod recovery;
 mod redo;
 mod replay;
 mod reserve;
+mod resolve;
 mod salvage;
 mod seal;
 mod segment;
@@ -63,6 +68,7 @@ use std::thread::JoinHandle;
 use uuid::Uuid;
 
 use self::apply::{Entries, Pair};
+pub use self::archiving::{Archived, Unsound};
 pub use self::error::JournalError;
 use self::error::{Result, panic_words};
 pub use self::files::{File, Files, RealFiles};

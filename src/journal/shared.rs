@@ -42,9 +42,9 @@ pub(crate) struct Queue {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Bytes of all segments.
+    /// Bytes of all segments but the archived.
     pub journal_bytes: u64,
-    /// Segments.
+    /// Segments but the archived.
     pub segments: u64,
     /// The last sequence number.
     pub last_seq: u64,
@@ -74,6 +74,10 @@ pub(crate) struct Shared {
     pub last_seq: AtomicU64,
     pub stats: Mutex<Stats>,
     pub callbacks: RwLock<Vec<Callback>>,
+    /// Held while archiving: one at a time.
+    pub archiving: Mutex<()>,
+    /// The newest segment is to be sealed although it is short.
+    pub seal_wanted: AtomicBool,
     poisoned: Mutex<Option<String>>,
     is_poisoned: AtomicBool,
     queue: Mutex<Queue>,
@@ -104,6 +108,8 @@ impl Shared {
             last_seq: AtomicU64::new(0),
             stats: Mutex::default(),
             callbacks: RwLock::default(),
+            archiving: Mutex::default(),
+            seal_wanted: AtomicBool::new(false),
             poisoned: Mutex::new(None),
             is_poisoned: AtomicBool::new(false),
             queue: Mutex::default(),

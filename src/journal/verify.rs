@@ -13,8 +13,8 @@ use super::layers::{Layers, Under};
 use super::record::Position;
 use super::recovery::{INDEX, distrust};
 use super::replay::{Replayed, apply_one};
-use super::salvage::{self, Ended, Met};
-use super::segment;
+use super::salvage::{self, Ended, Met, Of};
+use super::segment::{self, Names};
 use super::view::Recorded;
 use crate::domain::event::Entry;
 use crate::domain::id::Key;
@@ -126,10 +126,10 @@ pub fn read_all(dir: &Path, files: Arc<dyn Files>, mut each: impl FnMut(Found)) 
     salvage::walk(&*files, dir, id, &names, &mut |met| {
         each(match met {
             Met::Record { recorded, .. } => Found::Record(recorded),
-            Met::Damage { at, what, entry } => {
-                let key = match entry {
-                    Some(Entry::Enqueued(taken)) => Some(taken.key),
-                    _ => None,
+            Met::Damage { at, what, of } => {
+                let key = match of {
+                    Some(Of::Key(key)) => Some(key),
+                    Some(Of::Document(_)) | None => None,
                 };
                 Found::Damage(Damage { segment: at.segment, offset: at.offset, key, what })
             }
@@ -141,22 +141,26 @@ pub fn read_all(dir: &Path, files: Arc<dyn Files>, mut each: impl FnMut(Found)) 
 
 type Lock = Box<dyn std::any::Any + Send + Sync>;
 
-fn begin(dir: &Path, files: &dyn Files) -> Result<(Vec<u64>, Lock)> {
+fn begin(dir: &Path, files: &dyn Files) -> Result<(Names, Lock)> {
     // Asked first, so that a wrong path is told and not made into an empty journal.
     files.names(&segment::folder(dir)).map_err(|error| JournalError::io("read", dir, error))?;
     let lock = super::take_lock(dir, files)?;
-    Ok((segment::names(files, dir)?.0, lock))
+    Ok((segment::names(files, dir)?, lock))
 }
 
 fn elsewhere(what: String) -> Damage {
     Damage { segment: 0, offset: 0, key: None, what }
 }
 
-fn size(dir: &Path, files: &dyn Files, names: &[u64]) -> Result<u64> {
-    names.iter().try_fold(0, |sum, name| {
-        let path = segment::path(dir, *name);
-        let length = files.open(&path).and_then(|file| file.length());
-        Ok(sum + length.map_err(|error| JournalError::io("measure", &path, error))?)
+fn size(dir: &Path, files: &dyn Files, names: &Names) -> Result<u64> {
+    names.all.iter().try_fold(0, |sum, name| {
+        let file = match segment::open(files, dir, *name) {
+            Ok((file, _)) => file,
+            Err(JournalError::Damaged { .. }) => return Ok(sum), // an archive; told where it is read
+            Err(error) => return Err(error),
+        };
+        let length = file.length().map_err(|error| JournalError::io("measure", &segment::path(dir, *name), error));
+        Ok(sum + length?)
     })
 }
 
@@ -226,8 +230,8 @@ impl Check {
 
     fn meet(&mut self, met: Met) -> Result<()> {
         match met {
-            Met::Damage { at, what, entry } => {
-                let key = entry.as_ref().and_then(|entry| self.key(entry));
+            Met::Damage { at, what, of } => {
+                let key = of.and_then(|of| self.key(of));
                 self.damage(at, key, what);
                 self.failed = true;
                 Ok(())
@@ -244,14 +248,13 @@ impl Check {
         }
     }
 
-    fn key(&self, entry: &Entry) -> Option<Key> {
-        match entry {
-            Entry::Enqueued(taken) => Some(taken.key.clone()),
-            Entry::Document { id, .. } => {
-                let document = apply::document(&self.under(&[&self.changes]), *id).ok().flatten();
+    fn key(&self, of: Of) -> Option<Key> {
+        match of {
+            Of::Key(key) => Some(key),
+            Of::Document(id) => {
+                let document = apply::document(&self.under(&[&self.changes]), id).ok().flatten();
                 document.map(|document| document.progress.key)
             }
-            _ => None,
         }
     }
 
@@ -262,7 +265,7 @@ impl Check {
             Ok(changes) => self.changes.extend(changes),
             Err(JournalError::Damaged { what, .. }) => {
                 if !self.failed {
-                    let key = self.key(&replayed.entry);
+                    let key = Of::entry(Some(replayed.entry)).and_then(|of| self.key(of));
                     self.damage(replayed.at.position, key, what);
                 }
                 self.failed = true;
