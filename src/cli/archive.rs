@@ -45,10 +45,10 @@ pub fn run(args: &args::Archive, config: &Config, out: &mut Output) -> Result<Ex
     super::closing(&connect::open(config)?, |queue, _| {
         let Archived { segments, bytes, archive_bytes, kept, unsound, index, index_kept, .. } =
             queue.archive(args.older_than).map_err(trouble_of)?;
-        let damage = unsound.into_iter().map(|unsound| Damaged { segment: unsound.segment, what: unsound.why }).collect();
+        let damage =
+            unsound.into_iter().map(|unsound| Damaged { segment: unsound.segment, what: unsound.why }).collect();
         let (index_bytes_before, index_bytes) = index.unzip();
-        let done =
-            Done { segments, bytes, archive_bytes, kept, index_bytes_before, index_bytes, index_kept, damage };
+        let done = Done { segments, bytes, archive_bytes, kept, index_bytes_before, index_bytes, index_kept, damage };
         if out.is_json() {
             out.object(&done)?;
         } else {
@@ -68,7 +68,8 @@ fn in_words(done: &Done, args: &args::Archive, out: &mut Output) -> Result<(), T
         let age = duration::show(args.older_than);
         out.line(format_args!("nothing to do: no segment has been done with for {age}"))?;
     } else {
-        let (segments, before, after) = (count(done.segments, "segment"), megabytes(done.bytes), megabytes(done.archive_bytes));
+        let (segments, before, after) =
+            (count(done.segments, "segment"), megabytes(done.bytes), megabytes(done.archive_bytes));
         out.line(format_args!("archived: {segments}, {before} became {after}"))?;
     }
     if done.kept > 0 {

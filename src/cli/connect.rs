@@ -46,7 +46,8 @@ pub fn there_is_a_journal(config: &Config) -> Result<(), Trouble> {
     if folder.is_dir() {
         return Ok(());
     }
-    let message = format!("there is no journal at {}: nothing was ever taken with this configuration", folder.display());
+    let message =
+        format!("there is no journal at {}: nothing was ever taken with this configuration", folder.display());
     Err(Trouble::new("journal_missing", message))
 }
 

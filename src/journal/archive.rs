@@ -65,12 +65,10 @@ impl Archive {
         let damaged = |what: &str| JournalError::damaged(first_seq, 0, format!("the archive {name}: {what}"));
         let unreadable = |error: io::Error| damaged(&format!("it cannot be read: {error}"));
         let head = match first_head(&*file).map_err(unreadable)? {
-            Err(NoHead::Damaged(what)) => {
-                second_head(&*file).map_err(unreadable)?.map_err(|second| match second {
-                    NoHead::Damaged(_) => NoHead::Damaged(what),
-                    version @ NoHead::Version(_) => version,
-                })
-            }
+            Err(NoHead::Damaged(what)) => second_head(&*file).map_err(unreadable)?.map_err(|second| match second {
+                NoHead::Damaged(_) => NoHead::Damaged(what),
+                version @ NoHead::Version(_) => version,
+            }),
             read => read,
         };
         let head = head.map_err(|no| match no {

@@ -268,7 +268,8 @@ fn pack(file: &Arc<dyn File>, name: u64, documents: &HashMap<DocId, Key>) -> Res
 
 /// Reads an archive just made from its file: is it sound, the same bytes as the segment, and does its chain end alike?
 fn check(segment: &Arc<dyn File>, made: Arc<dyn File>, name: u64, hash: Hash) -> Result<()> {
-    let wrong = |what: String| JournalError::damaged(name, 0, format!("its archive was not written as it should be: {what}"));
+    let wrong =
+        |what: String| JournalError::damaged(name, 0, format!("its archive was not written as it should be: {what}"));
     let unread = |error: std::io::Error| wrong(error.to_string());
     let archive = Archive::of(made, name)?;
     if let Some((_, flaws)) = archive.flaws().map_err(unread)?.pop_first() {

@@ -249,8 +249,15 @@ mod tests {
         let bytes = head.encode();
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let expected = [
-            "5354414646415243", "01000000", "ac000000", &"aa".repeat(104), "6d00000000000000", "02000000",
-            "100000001100000012000000", "020000000300000004000000", "030000000400000005000000",
+            "5354414646415243",
+            "01000000",
+            "ac000000",
+            &"aa".repeat(104),
+            "6d00000000000000",
+            "02000000",
+            "100000001100000012000000",
+            "020000000300000004000000",
+            "030000000400000005000000",
         ];
         assert!(hex.starts_with(&expected.concat()), "{hex}");
         assert_eq!((bytes.len() as u64, hex.len()), (head.size(), expected.concat().len() + 8));

@@ -168,13 +168,7 @@ impl Salvage<'_> {
     }
 
     /// Reads one segment; returns where its last whole commit group ends.
-    fn segment(
-        &mut self,
-        file: &Arc<dyn File>,
-        name: u64,
-        is_last: bool,
-        mut flaws: Flaws,
-    ) -> Result<u64, Trouble> {
+    fn segment(&mut self, file: &Arc<dyn File>, name: u64, is_last: bool, mut flaws: Flaws) -> Result<u64, Trouble> {
         if let Some(elsewhere) = flaws.remove(&0) {
             self.flaws(Position { segment: name, offset: 0 }, elsewhere).map_err(Ok)?;
         }

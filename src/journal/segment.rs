@@ -137,12 +137,7 @@ pub(crate) fn names(files: &dyn Files, journal: &Path) -> Result<Names> {
     })
 }
 
-fn numbers(
-    files: &dyn Files,
-    folder: &Path,
-    extension: &str,
-    unfinished: &mut Vec<PathBuf>,
-) -> Result<BTreeSet<u64>> {
+fn numbers(files: &dyn Files, folder: &Path, extension: &str, unfinished: &mut Vec<PathBuf>) -> Result<BTreeSet<u64>> {
     let names = match files.names(folder) {
         Ok(names) => names,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
@@ -165,15 +160,13 @@ pub(crate) fn open(files: &dyn Files, journal: &Path, first_seq: u64) -> Result<
     let path = path(journal, first_seq);
     match files.open(&path) {
         Ok(file) => Ok((file, false)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            match Archive::open(files, journal, first_seq) {
-                Ok(archive) => Ok((Arc::new(archive), true)),
-                Err(JournalError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
-                    Err(JournalError::io("open", &path, error))
-                }
-                Err(error) => Err(error),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => match Archive::open(files, journal, first_seq) {
+            Ok(archive) => Ok((Arc::new(archive), true)),
+            Err(JournalError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                Err(JournalError::io("open", &path, error))
             }
-        }
+            Err(error) => Err(error),
+        },
         Err(error) => Err(JournalError::io("open", &path, error)),
     }
 }
@@ -207,8 +200,8 @@ pub(crate) fn create(files: &dyn Files, journal: &Path, header: &Header) -> Resu
 pub(crate) fn read_header(files: &dyn Files, journal: &Path, first_seq: u64) -> Result<(Arc<dyn File>, Header, bool)> {
     let (file, archived) = open(files, journal, first_seq)?;
     let mut bytes = vec![0; HEADER];
-    let there = read_full(&*file, &mut bytes, 0)
-        .map_err(|error| JournalError::io("read", &path(journal, first_seq), error))?;
+    let there =
+        read_full(&*file, &mut bytes, 0).map_err(|error| JournalError::io("read", &path(journal, first_seq), error))?;
     bytes.truncate(there);
     match Header::decode(&bytes) {
         Ok(header) if header.first_seq == first_seq => Ok((file, header, archived)),
