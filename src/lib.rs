@@ -42,10 +42,12 @@
 //! - [`provider`]: asynchronous. Maps and classifies; never retries, sleeps or stores.
 //! - [`queue`]: what a till meets. No runtime, no network.
 //! - [`dispatcher`]: drains the queue in the background.
+//! - [`agent`]: serves the queue to others on this machine, over HTTP.
 //! - [`sandbox`]: the three providers and the authority, simulated over real HTTP, with faults.
 //! - [`cli`]: the command.
 #![forbid(unsafe_code)]
 
+pub mod agent;
 pub mod cli;
 pub mod clock;
 pub mod dispatcher;

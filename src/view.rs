@@ -22,6 +22,166 @@ pub struct Ticket {
     pub duplicate: bool,
 }
 
+/// A line that was taken, as `enqueue` prints it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// Its key.
+    pub key: String,
+    /// The journal's number of it, as text.
+    pub id: String,
+    /// Where it is now.
+    pub state: State,
+    /// Whether it was there already, with the same content.
+    pub duplicate: bool,
+    /// The line, from 1; absent where there was only one document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
+    /// The file, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+}
+
+impl Taken {
+    /// A ticket's line.
+    pub fn new(ticket: Ticket, line: Option<u64>, file: Option<&str>) -> Taken {
+        let Ticket { key, id, state, duplicate } = ticket;
+        Taken { key, id, state, duplicate, line, file: file.map(str::to_owned) }
+    }
+}
+
+/// A line that was not taken, as `enqueue` prints it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotTaken {
+    /// Its key, as far as it could be made out.
+    pub key: Option<String>,
+    /// The line, from 1; absent where there was only one document.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
+    /// The file, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Why.
+    pub error: ErrorView,
+}
+
+/// Why something was not done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorView {
+    /// A short name for programs (CONTRACT.md 5).
+    pub code: String,
+    /// What is wrong and what to do.
+    pub message: String,
+    /// The rules broken.
+    #[serde(default)]
+    pub violations: Vec<crate::domain::check::Violation>,
+}
+
+/// Documents in short, as many as were asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Page {
+    /// In order of intake.
+    pub documents: Vec<Summary>,
+    /// What to ask for after these; absent when these are the last.
+    pub next: Option<String>,
+}
+
+/// Something that happened, as the agent tells it: what became of which document. What is in the document is asked there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// Sequence number in the journal.
+    pub seq: u64,
+    /// When it was recorded.
+    pub at: DateTime<Utc>,
+    /// What happened; `account_held` and `account_released` are about an account.
+    pub event: String,
+    /// The document's key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The journal's number of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// What it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Kind>,
+    /// Its account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// The VAT number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fiscal_id: Option<String>,
+    /// Where this brought it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<State>,
+    /// Number of the attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    /// HTTP status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// A short name (of a hold, an attention, a refusal).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The provider's id that became known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote_id: Option<String>,
+    /// The authority's number that became known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document_number: Option<String>,
+}
+
+/// What `verify` found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verified {
+    /// Nothing is damaged.
+    pub sound: bool,
+    /// Records read.
+    pub records: u64,
+    /// Documents among them.
+    pub documents: u64,
+    /// Bytes of a torn tail: never acknowledged, cut at the next start, no damage.
+    pub torn: u64,
+    /// Why the index was not compared, if it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index_left_out: Option<String>,
+    /// Every place that is not as it was written.
+    pub damage: Vec<Damaged>,
+}
+
+/// What `archive` did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchivedView {
+    /// Segments that became archives.
+    pub segments: u64,
+    /// Their bytes before.
+    pub bytes: u64,
+    /// And after.
+    pub archive_bytes: u64,
+    /// Sealed segments that stay: not all of their documents are done with for so long.
+    pub kept: u64,
+    /// Bytes of the index's files before; null when they were left as they are.
+    pub index_bytes_before: Option<u64>,
+    /// And after.
+    pub index_bytes: Option<u64>,
+    /// Why the index's files are as they were, if making them anew failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index_kept: Option<String>,
+    /// Segments that stay because they are damaged.
+    pub damage: Vec<Damaged>,
+}
+
+/// A place that is not as it was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Damaged {
+    /// The segment, by its first sequence number; 0: it is not about one.
+    pub segment: u64,
+    /// The byte in it.
+    pub offset: u64,
+    /// The document, if it can be made out.
+    pub key: Option<String>,
+    /// What is wrong.
+    pub what: String,
+}
+
 /// One document in short: a line of `list`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {

@@ -1,7 +1,7 @@
 //! What is archived is read as if it had not been, whatever happens while it is made; and what is wrong with an archive
 //! is found and named.
 
-mod command;
+pub mod command;
 mod cuts;
 mod damage;
 mod index;

@@ -4,7 +4,7 @@ mod ask;
 mod configuration;
 mod damage;
 mod decisions;
-mod dispatch;
+pub mod dispatch;
 mod enqueue;
 mod output;
 

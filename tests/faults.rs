@@ -120,8 +120,13 @@ fn an_answer_that_rests_on_what_is_not_durable_is_not_given() {
     let sim = Sim::default();
     let journal = open(&sim).unwrap();
     let (go, wait) = std::sync::mpsc::channel::<()>();
-    // Until both are handed over the writer is busy, so that they share a group.
-    let busy = journal.begin(move |_| wait.recv());
+    let (here, arrived) = std::sync::mpsc::channel();
+    // Until both are handed over the writer is busy with a group of its own, so that they share one.
+    let busy = journal.begin(move |_| {
+        here.send(()).unwrap();
+        wait.recv()
+    });
+    arrived.recv().unwrap();
     let [one, other] = [(); 2].map(|()| journal.begin(|tx| tx.enqueue(sale("same"))));
     sim.fail(1, Fault::Eio, false);
     go.send(()).unwrap();

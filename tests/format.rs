@@ -1,7 +1,5 @@
 //! Journals of every released format open for ever: the fixtures are never written again.
 
-use std::any::Any;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -14,10 +12,11 @@ use staffetta::domain::id::DocId;
 use staffetta::domain::outcome::{Customs, Refusal, Remote, RemoteItem};
 use staffetta::domain::state::State;
 use staffetta::domain::vat::VatRate;
-use staffetta::journal::{Files, Journal, JournalError, Options, RealFiles, View, verify};
+use staffetta::journal::{Journal, JournalError, Options, RealFiles, View, verify};
 use tempfile::{TempDir, tempdir};
 
 use crate::papers::*;
+use crate::support::boot::Booted;
 use crate::support::shop::memory_queue;
 
 fn fixture() -> PathBuf {
@@ -118,7 +117,7 @@ fn the_facts_of_the_fixture_can_be_written() {
     let wanted = std::env::var_os("STAFFETTA_WRITE_FIXTURE").map(PathBuf::from);
     let dir = wanted.as_deref().unwrap_or(temporary.path());
     let clock = Arc::new(Steps(Mutex::new(0)));
-    let options = Options { clock, segment_bytes: 2_500, files: Arc::new(NoBoot), ..Options::default() };
+    let options = Options { clock, segment_bytes: 2_500, files: Arc::new(Booted(None)), ..Options::default() };
     let journal = Journal::open(dir, options).unwrap().0;
     for facts in facts() {
         let write = move |tx: &mut staffetta::journal::Transaction<'_>| {
@@ -143,39 +142,6 @@ fn the_facts_of_the_fixture_can_be_written() {
     }
     std::fs::remove_dir_all(dir.join("index")).unwrap();
     check(copied(dir).path());
-}
-
-/// A machine that does not say when it was started.
-struct NoBoot;
-
-impl Files for NoBoot {
-    fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        RealFiles.create_dir(dir)
-    }
-    fn names(&self, dir: &Path) -> io::Result<Vec<String>> {
-        RealFiles.names(dir)
-    }
-    fn create(&self, path: &Path) -> io::Result<Arc<dyn staffetta::journal::File>> {
-        RealFiles.create(path)
-    }
-    fn open(&self, path: &Path) -> io::Result<Arc<dyn staffetta::journal::File>> {
-        RealFiles.open(path)
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        RealFiles.rename(from, to)
-    }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        RealFiles.remove(path)
-    }
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        RealFiles.sync_dir(dir)
-    }
-    fn lock(&self, path: &Path, holder: &str) -> io::Result<Result<Box<dyn Any + Send + Sync>, String>> {
-        RealFiles.lock(path, holder)
-    }
-    fn boot_id(&self) -> Option<String> {
-        None
-    }
 }
 
 fn copied(from: &Path) -> TempDir {

@@ -1,8 +1,6 @@
 //! The index is only a view: what it says is what the facts say, however it came about, and whatever happens to it.
 
-use std::any::Any;
 use std::collections::BTreeMap;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,51 +9,17 @@ use staffetta::domain::document::Kind;
 use staffetta::domain::event::{DocEvent, How, ParentRef};
 use staffetta::domain::id::DocId;
 use staffetta::domain::state::{Progress, State};
-use staffetta::journal::{
-    File, Files, Filter, Group, Journal, JournalError, Options, RealFiles, Recovery, View, verify,
-};
+use staffetta::journal::{Filter, Group, Journal, JournalError, Options, Recovery, View, verify};
 use tempfile::tempdir;
 
 use crate::papers::*;
+use crate::support::boot::Booted;
 use staffetta::testing::Random;
-
-/// The machine's file system, on a machine started when we say.
-struct Booted(&'static str);
-
-impl Files for Booted {
-    fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        RealFiles.create_dir(dir)
-    }
-    fn names(&self, dir: &Path) -> io::Result<Vec<String>> {
-        RealFiles.names(dir)
-    }
-    fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
-        RealFiles.create(path)
-    }
-    fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
-        RealFiles.open(path)
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        RealFiles.rename(from, to)
-    }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        RealFiles.remove(path)
-    }
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        RealFiles.sync_dir(dir)
-    }
-    fn lock(&self, path: &Path, holder: &str) -> io::Result<Result<Box<dyn Any + Send + Sync>, String>> {
-        RealFiles.lock(path, holder)
-    }
-    fn boot_id(&self) -> Option<String> {
-        Some(self.0.to_owned())
-    }
-}
 
 /// Small batches and segments, so that everything that happens rarely happens often.
 fn options(boot: &'static str) -> Options {
     Options {
-        files: Arc::new(Booted(boot)),
+        files: Arc::new(Booted(Some(boot))),
         segment_bytes: 20_000,
         reserve_bytes: 100,
         index_batch: 60,
@@ -182,7 +146,8 @@ fn check_views(journal: &Journal) {
         *counts.entry((doc.account.clone(), doc.state)).or_insert(0) += 1;
         match expected_place(doc, &docs) {
             ("ready", _) => {
-                let group = Group { account: doc.account.clone(), fiscal_id: doc.fiscal_id.clone() };
+                let group =
+                    Group { account: doc.account.clone(), fiscal_id: doc.fiscal_id.clone(), sales: doc.is_sale() };
                 ready.entry(group).or_default().push(doc.id);
             }
             ("timer", due) => timers.push((due.unwrap(), doc.id)),
@@ -243,7 +208,7 @@ fn check_views(journal: &Journal) {
 
 /// Reads everything, and compares the index entry by entry with one made anew from the facts.
 fn check_entries(dir: &Path) {
-    let report = verify(dir, Arc::new(Booted("one"))).unwrap();
+    let report = verify(dir, Arc::new(Booted(Some("one")))).unwrap();
     assert!(report.sound && report.index_left_out.is_none(), "{report:?}");
 }
 

@@ -1,6 +1,5 @@
 #![no_main]
 
-#[allow(dead_code, reason = "the tests use more of it")]
 #[path = "../../tests/totals/model.rs"]
 mod model;
 #[path = "../../tests/corpora/money_totals.rs"]

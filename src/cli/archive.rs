@@ -1,54 +1,20 @@
 //! `staffetta archive`: what is done with, compressed.
 
-use serde::Serialize;
-
 use super::config::Config;
 use super::output::{Output, plain, tell};
 use super::people::count;
 use super::trouble::Trouble;
-use super::{Exit, args, connect, duration, trouble_of};
-use crate::journal::Archived;
+use super::{Exit, args, connect, duration};
+use crate::view::{ArchivedView, Damaged};
 
-/// What was done, as printed.
-#[derive(Serialize)]
-struct Done {
-    /// Segments that became archives.
-    segments: u64,
-    /// Their bytes, before and after.
-    bytes: u64,
-    archive_bytes: u64,
-    /// Sealed segments that stay: not all of their documents are done with for so long.
-    kept: u64,
-    /// Bytes of the index's files, before and after; null when they were left as they are.
-    index_bytes_before: Option<u64>,
-    index_bytes: Option<u64>,
-    /// Why the index's files are as they were, if making them anew failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    index_kept: Option<String>,
-    /// Segments that stay because they are damaged.
-    damage: Vec<Damaged>,
-}
-
-/// A segment that is not as it was written.
-#[derive(Serialize)]
-struct Damaged {
-    segment: u64,
-    what: String,
-}
-
-/// Opens the journal, archives, closes it.
+/// Archives, here or through the agent that has the journal.
 ///
 /// # Errors
-/// [`Trouble`] when the journal is in use, not there, damaged, or the disk is full or fails.
+/// [`Trouble`] when the journal is held by somebody who serves no agent, not there, damaged, or the disk is full or fails.
 pub fn run(args: &args::Archive, config: &Config, out: &mut Output) -> Result<Exit, Trouble> {
     connect::there_is_a_journal(config)?;
-    super::closing(&connect::open(config)?, |queue, _| {
-        let Archived { segments, bytes, archive_bytes, kept, unsound, index, index_kept, .. } =
-            queue.archive(args.older_than).map_err(trouble_of)?;
-        let damage =
-            unsound.into_iter().map(|unsound| Damaged { segment: unsound.segment, what: unsound.why }).collect();
-        let (index_bytes_before, index_bytes) = index.unzip();
-        let done = Done { segments, bytes, archive_bytes, kept, index_bytes_before, index_bytes, index_kept, damage };
+    super::with_journal(config, |journal, _| {
+        let done = journal.archive(args.older_than)?;
         if out.is_json() {
             out.object(&done)?;
         } else {
@@ -63,7 +29,7 @@ pub fn run(args: &args::Archive, config: &Config, out: &mut Output) -> Result<Ex
     })
 }
 
-fn in_words(done: &Done, args: &args::Archive, out: &mut Output) -> Result<(), Trouble> {
+fn in_words(done: &ArchivedView, args: &args::Archive, out: &mut Output) -> Result<(), Trouble> {
     if done.segments == 0 {
         let age = duration::show(args.older_than);
         out.line(format_args!("nothing to do: no segment has been done with for {age}"))?;
@@ -82,7 +48,7 @@ fn in_words(done: &Done, args: &args::Archive, out: &mut Output) -> Result<(), T
     if let Some(why) = &done.index_kept {
         out.line(plain(&format!("  the index keeps its files: {why}")))?;
     }
-    for Damaged { segment, what } in &done.damage {
+    for Damaged { segment, what, .. } in &done.damage {
         out.line(plain(&format!("  segment {segment:020}: {what}")))?;
     }
     Ok(())

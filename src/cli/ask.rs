@@ -6,10 +6,11 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::access::Access;
 use super::config::Config;
 use super::output::{self, Output, plain, table, tell};
 use super::trouble::Trouble;
-use super::{Exit, args, connect, show, trouble_of};
+use super::{Exit, args, connect, show};
 use crate::domain::id::AccountName;
 use crate::provider::CallError;
 use crate::provider::calls::{Fetched, ReceiptFilter};
@@ -19,9 +20,9 @@ use crate::provider::calls::{Fetched, ReceiptFilter};
 /// # Errors
 /// [`Trouble`] when the journal cannot be read, the account not reached, or the output not written.
 pub fn fetch(args: &args::Fetch, config: &Config, out: &mut Output) -> Result<Exit, Trouble> {
-    let queue = connect::open(config)?;
-    let document = queue.show(&args.key).map_err(trouble_of)?;
-    queue.close().map_err(trouble_of)?; // others may use it while the provider is asked
+    let mut journal = Access::open(config)?;
+    let document = journal.show(&args.key)?;
+    journal.close()?; // others may use it while the provider is asked
     let Some(document) = document else {
         show::unknown(&args.key, out)?;
         return Ok(Exit::REFUSED);

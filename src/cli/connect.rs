@@ -1,18 +1,23 @@
 //! From the configuration to open journals and reachable providers.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-use super::config::{Config, ConfiguredAccount, Endpoint, MissingSecret};
+use super::config::{Config, ConfiguredAccount, Endpoint, MissingSecret, SecretSource};
 use super::trouble::Trouble;
 use super::trouble_of;
+use crate::agent;
+use crate::agent::client::Place;
 use crate::clock::{Clock, SystemClock};
 use crate::dispatcher::{Managed, Settings, Unreachable};
 use crate::domain::id::AccountName;
 use crate::domain::outcome::HoldReason;
 use crate::domain::retry::Backoff;
+use crate::error::Error;
+use crate::journal;
 use crate::provider::config::{CreatedOn, StampPaths};
 use crate::provider::{self, AccountConfig, Adapter, Provider};
 use crate::queue::{Options, Queue};
@@ -51,14 +56,23 @@ pub fn there_is_a_journal(config: &Config) -> Result<(), Trouble> {
     Err(Trouble::new("journal_missing", message))
 }
 
-/// Opens the journal. Needs no secret.
+/// Opens the journal. Needs no secret. `role` is said to whoever finds it locked.
 ///
 /// # Errors
 /// What the journal says.
-pub fn open(config: &Config) -> Result<Queue, Trouble> {
+pub fn open(config: &Config, role: &'static str) -> Result<Queue, Trouble> {
+    try_open(config, role).map_err(trouble_of)
+}
+
+/// As [`open`], with the queue's own error.
+///
+/// # Errors
+/// What the journal says.
+pub fn try_open(config: &Config, role: &'static str) -> Result<Queue, Error> {
     let accounts = config.accounts.iter().map(|configured| configured.account.clone()).collect();
-    let options = Options { clock: clock(), accounts, ..Options::default() };
-    let queue = Queue::open_with(&config.journal, options).map_err(trouble_of)?;
+    let journal = journal::Options { role, ..journal::Options::default() };
+    let options = Options { clock: clock(), accounts, journal };
+    let queue = Queue::open_with(&config.journal, options)?;
     for configured in &config.accounts {
         if let Some(changed) = configured.credentials_changed {
             queue.set_credentials_changed(&configured.account.name, changed);
@@ -67,6 +81,62 @@ pub fn open(config: &Config) -> Result<Queue, Trouble> {
     let recovery = queue.recovery();
     tracing::debug!(?recovery, "journal open");
     Ok(queue)
+}
+
+/// Where TCP is served when sockets are not and nobody says where.
+#[cfg(not(unix))]
+const AGENT: std::net::SocketAddr =
+    std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7071);
+
+/// Where the agent of this journal is asked.
+///
+/// # Errors
+/// [`Trouble`] `config`, when its token is needed and cannot be read.
+pub fn agent_place(config: &Config) -> Result<Place, Trouble> {
+    #[cfg(unix)]
+    return Ok(Place::Socket(config.journal.clone()));
+    #[cfg(not(unix))]
+    {
+        let token = config.agent.token.read().unwrap_or_default(); // whoever serves says that it is missing
+        Ok(Place::Tcp(config.agent.listen.unwrap_or(AGENT), token))
+    }
+}
+
+/// Where `run` serves, and whom it lets in. Makes the token's file, if there is none yet.
+///
+/// # Errors
+/// [`Trouble`] `agent`, when the token cannot be made or read.
+pub fn agent_options(config: &Config) -> Result<agent::Options, Trouble> {
+    #[cfg(unix)]
+    let listen = config.agent.listen;
+    #[cfg(not(unix))]
+    let listen = Some(config.agent.listen.unwrap_or(AGENT));
+    let listen = match listen {
+        None => None,
+        Some(address) => {
+            if let SecretSource::File(path) = &config.agent.token {
+                agent::token::make_file(path).map_err(|error| {
+                    let path = path.display();
+                    Trouble::new("agent", format!("the agent's token {path} cannot be made: {error}"))
+                })?;
+            }
+            let token = config.agent.token.read();
+            Some((address, token.map_err(|missing| Trouble::new("secret_missing", missing.to_string()))?))
+        }
+    };
+    let mut callbacks = HashMap::new();
+    for configured in &config.accounts {
+        match configured.callback_secret.as_ref().map(SecretSource::read) {
+            None => {}
+            Some(Ok(secret)) => {
+                callbacks.insert(configured.account.name.clone(), secret);
+            }
+            Some(Err(missing)) => {
+                tracing::warn!(account = %configured.account.name, "no callbacks are taken: {missing}");
+            }
+        }
+    }
+    Ok(agent::Options { folder: config.journal.clone(), listen, callbacks })
 }
 
 /// The dispatcher's settings.

@@ -59,7 +59,7 @@ async fn story(out: &mut Output, folder: &Path) -> Result<Tally, Trouble> {
     let mut refused = 0;
 
     say(out, format_args!("08:00  the shop opens; its journal is in {}", folder.join("journal").display()))?;
-    let queue = connect::open(&config)?;
+    let queue = connect::open(&config, "demo")?;
     let dispatcher = start(&queue, &config)?;
     refused += sell(out, &queue, morning, &mut taken)?;
     wait(dispatcher.drained()).await;
@@ -84,7 +84,7 @@ async fn story(out: &mut Output, folder: &Path) -> Result<Tally, Trouble> {
     )?;
     wait(requests(&sandbox, before + REQUESTS_BEFORE_THE_KILL, &mut child)).await;
     child.kill().and_then(|()| child.wait()).map_err(|error| trouble("the process cannot be killed", &error))?;
-    let queue = connect::open(&config)?;
+    let queue = connect::open(&config, "demo")?;
     let interrupted = queue.recovery().interrupted.len();
     say(
         out,

@@ -1,10 +1,12 @@
 //! `staffetta run` and `staffetta drain`: the dispatcher, until a signal, the end of the work, or the end of the time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
+use super::access::Access;
 use super::config::Config;
 use super::output::{self, Output, plain, table, tell};
 use super::people::count;
@@ -12,13 +14,13 @@ use super::progress::Progress;
 use super::signals::Signals;
 use super::trouble::Trouble;
 use super::{Exit, args, connect, runtime, trouble_of};
+use crate::agent::Listening;
 use crate::clock::Clock;
 use crate::dispatcher::Dispatcher;
 use crate::domain::document::Kind;
 use crate::domain::state::State;
-use crate::error::Error;
 use crate::queue::Queue;
-use crate::view::{Left, ListFilter};
+use crate::view::{Left, ListFilter, StatusView, Summary};
 
 /// Documents asked of the queue at once.
 const PAGE: usize = 1_000;
@@ -31,21 +33,32 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(10);
 /// [`Trouble`] when the journal cannot be opened or written, or an account cannot be set up.
 pub fn run(config: &Config, out: &mut Output) -> Result<Exit, Trouble> {
     let accounts = connect::managed(config)?;
-    let queue = connect::open(config)?;
+    let queue = connect::open(config, "run")?;
     let served = count(accounts.len() as u64, "account");
     let result = runtime()?.block_on(async {
         let mut signals = Signals::listen()?;
+        let listening = Listening::start(connect::agent_options(config)?);
+        let listening = listening.map_err(|error| Trouble::new("agent", error.to_string()))?;
+        let place = match listening.address() {
+            Some(address) => format!("http://{address} and in {}", config.journal.display()),
+            None => config.journal.display().to_string(),
+        };
         let dispatcher = Dispatcher::start_with(&queue, accounts, connect::settings(config)).map_err(trouble_of)?;
-        tell(format_args!("dispatching for {served}; SIGINT or SIGTERM stops"));
-        tokio::select! {
+        let dispatcher = Arc::new(dispatcher);
+        let agent = listening.serve(&queue, Some(Arc::clone(&dispatcher)));
+        tell(format_args!("dispatching for {served}, serving at {place}; SIGINT or SIGTERM stops"));
+        let ended = tokio::select! {
             signal = signals.next() => {
                 tell(format_args!("{signal}: finishing what is on the wire; a second signal stops at once"));
-                stop(dispatcher, &mut signals).await
+                stop(&dispatcher, &mut signals).await
             }
             () = dispatcher.ended() => {
                 Err(Trouble::new("dispatcher", "the dispatcher stopped by itself: see the log, then start again"))
             }
-        }
+        };
+        // Last, so that tills are served for as long as the journal is held.
+        agent.stop().await;
+        ended
     });
     let closed = queue.close().map_err(trouble_of);
     result?;
@@ -76,8 +89,14 @@ pub fn drain(args: &args::Drain, config: &Config, out: &mut Output) -> Result<Ex
     let now = clock.now();
     let until = [args.for_.map(|length| after(now, length)), args.until.map(|until| until.instant(now))];
     let until = until.into_iter().flatten().min();
+    let queue = match Access::open(config)?.into_queue() {
+        Ok(queue) => queue,
+        Err(agent) => match beside(*agent, &*clock, until, out)? {
+            Beside::Done(exit) => return Ok(exit),
+            Beside::Free(queue) => queue,
+        },
+    };
     let accounts = connect::managed(config)?;
-    let queue = connect::open(config)?;
     let result = runtime()?.block_on(async {
         let mut signals = Signals::listen()?;
         let mut progress = Progress::start(&queue)?;
@@ -91,21 +110,63 @@ pub fn drain(args: &args::Drain, config: &Config, out: &mut Output) -> Result<Ex
         if let Some(why) = why {
             progress.say(&format!("{why}: finishing what is on the wire"));
         }
-        let stopped = stop(dispatcher, &mut signals).await;
+        let stopped = stop(&dispatcher, &mut signals).await;
         progress.finish();
         stopped
     });
-    let report = report(&queue);
+    let status = queue.status().map_err(trouble_of);
+    let report = status.and_then(|status| report(status, &mut |filter| queue.list(filter).map_err(trouble_of)));
     let closed = queue.close().map_err(trouble_of);
     result?;
     let report = report?;
     closed?;
-    print(&report, out)?;
+    end(&report, out)
+}
+
+fn end(report: &Report, out: &mut Output) -> Result<Exit, Trouble> {
+    print(report, out)?;
     Ok(if report.left.is_empty() { Exit::DONE } else { Exit::LEFT })
 }
 
+/// What became of waiting beside an agent.
+enum Beside {
+    Done(Exit),
+    /// It went away: this process has the journal now.
+    Free(Queue),
+}
+
+/// `drain` while somebody else dispatches: waits until that one has nothing left to do.
+fn beside(
+    mut journal: Access<'_>,
+    clock: &dyn Clock,
+    until: Option<DateTime<Utc>>,
+    out: &mut Output,
+) -> Result<Beside, Trouble> {
+    loop {
+        let went_away = journal.wait_beside(async |agent| {
+            let mut signals = Signals::listen()?;
+            tokio::select! {
+                drained = agent.settled() => return Ok(!drained),
+                () = reached(clock, until) => tell("the time is up: the agent goes on"),
+                signal = signals.next() => tell(format_args!("{signal}: the agent goes on")),
+            }
+            Ok(false)
+        })?;
+        if went_away {
+            journal = match journal.again()?.into_queue() {
+                Ok(queue) => return Ok(Beside::Free(queue)),
+                Err(agent) => *agent,
+            };
+            continue;
+        }
+        let status = journal.status()?;
+        let report = report(status, &mut |filter| journal.list(filter))?;
+        return end(&report, out).map(Beside::Done);
+    }
+}
+
 /// Lets the dispatcher finish what is on the wire; a second signal stops it at once.
-async fn stop(dispatcher: Dispatcher, signals: &mut Signals) -> Result<(), Trouble> {
+async fn stop(dispatcher: &Dispatcher, signals: &mut Signals) -> Result<(), Trouble> {
     dispatcher.ask_to_stop(false);
     tokio::select! {
         () = dispatcher.ended() => {}
@@ -135,12 +196,11 @@ fn after(now: DateTime<Utc>, length: Duration) -> DateTime<Utc> {
 }
 
 /// Everything that is in the journal now.
-fn report(queue: &Queue) -> Result<Report, Trouble> {
-    collect(queue).map_err(trouble_of)
-}
-
-fn collect(queue: &Queue) -> Result<Report, Error> {
-    let counts = queue.status()?.counts;
+fn report(
+    status: StatusView,
+    list: &mut dyn FnMut(&ListFilter) -> Result<Vec<Summary>, Trouble>,
+) -> Result<Report, Trouble> {
+    let counts = status.counts;
     let counted = |state: State| counts.get(&state).copied().unwrap_or_default();
     let mut report =
         Report { registered: counted(State::Registered), cancelled: counted(State::Cancelled), ..Report::default() };
@@ -150,7 +210,7 @@ fn collect(queue: &Queue) -> Result<Report, Error> {
         }
         let mut filter = ListFilter { state: Some(state), limit: Some(PAGE), ..ListFilter::default() };
         loop {
-            let page = queue.list(&filter)?;
+            let page = list(&filter)?;
             filter.after = page.last().and_then(|last| last.id.parse().ok());
             let full = page.len() == PAGE;
             for document in page {

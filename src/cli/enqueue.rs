@@ -11,16 +11,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use crate::domain::check::Violation;
-use crate::domain::document::NewDocument;
 use crate::domain::limits::{MAX_GROUP, MAX_LINE};
-use crate::domain::line;
 use crate::error::{Error, Rejection};
-use crate::queue::Queue;
-use crate::view::Ticket;
-use serde::Serialize;
+use crate::queue::lines::{Content, Lines};
+use crate::view::{ErrorView, NotTaken, Taken, Ticket};
 
-use super::lines::{Content, Lines};
+use super::access::{Access, Line};
+use super::config::Config;
 use super::output::{Output, plain, tell};
 use super::trouble::Trouble;
 use super::{Exit, args};
@@ -41,7 +38,7 @@ struct Entry {
     file: Option<Arc<str>>,
     line: u64,
     key: Option<String>,
-    document: Result<NewDocument, Rejection>,
+    document: Result<Line, Rejection>,
 }
 
 /// Lines that were read together.
@@ -50,35 +47,6 @@ struct Batch {
     entries: Vec<Entry>,
     bytes: usize,
     blank: u64,
-}
-
-/// A line that was taken, as printed.
-#[derive(Serialize)]
-struct Taken<'a> {
-    key: &'a str,
-    id: &'a str,
-    state: crate::domain::state::State,
-    duplicate: bool,
-    line: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file: Option<&'a str>,
-}
-
-/// A line that was not taken, as printed.
-#[derive(Serialize)]
-struct Refused<'a> {
-    key: Option<&'a str>,
-    line: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    file: Option<&'a str>,
-    error: Why<'a>,
-}
-
-#[derive(Serialize)]
-struct Why<'a> {
-    code: &'a str,
-    message: &'a str,
-    violations: &'a [Violation],
 }
 
 /// What became of all lines.
@@ -99,25 +67,26 @@ struct Counts {
 /// cannot take documents.
 pub fn run(
     args: &args::Enqueue,
-    open: impl FnOnce() -> Result<Queue, Trouble>,
+    config: impl FnOnce() -> Result<Config, Trouble>,
     out: &mut Output,
 ) -> Result<Exit, Trouble> {
     let inputs = inputs(&args.files)?;
-    let queue = open()?;
+    let config = config()?;
+    let mut journal = Access::open(&config)?;
     let (batches, committer) = sync_channel(WAITING);
     std::thread::Builder::new()
         .name("enqueue-reader".to_owned())
         .spawn(move || read_all(inputs, &batches))
         .map_err(|error| Trouble::new("input", format!("no thread can be started: {error}")))?;
     let mut counts = Counts::default();
-    let read = commit_all(&queue, &committer, &mut counts, out);
-    let closed = queue.close();
+    let read = commit_all(&mut journal, &committer, &mut counts, out);
+    let closed = journal.close();
     tell(counts.summary());
     read?;
     if let Some(why) = counts.journal {
         return Err(Trouble::new("journal", why));
     }
-    closed.map_err(super::trouble_of)?;
+    closed?;
     Ok(if counts.refused == 0 { Exit::DONE } else { Exit::REFUSED })
 }
 
@@ -179,25 +148,18 @@ impl Batch {
     }
 
     fn add(&mut self, file: &Option<Arc<str>>, line: u64, content: Content<'_>) {
-        let (key, document) = match content {
-            Content::Blank => {
+        if let Content::Text(text) = content {
+            self.bytes += text.len();
+        }
+        let (key, document) = match (content.document(), content) {
+            (None, _) => {
                 self.blank += 1;
                 return;
             }
-            Content::TooLong => {
-                let why = "the line is longer than 1 MiB: a document of that size is refused";
-                (None, Err(Rejection::new("too_large", why)))
-            }
-            Content::Text(text) => {
-                self.bytes += text.len();
-                match line::parse(text) {
-                    Ok(document) => (document.key.as_ref().map(ToString::to_string), Ok(document)),
-                    Err(error) => {
-                        let rejection =
-                            Rejection { code: error.code, message: error.message, violations: error.violations };
-                        (error.key, Err(rejection))
-                    }
-                }
+            (Some(Err((key, rejection))), _) => (key, Err(rejection)),
+            (Some(Ok(document)), content) => {
+                let text = if let Content::Text(text) = content { text } else { b"" };
+                (document.key.as_ref().map(ToString::to_string), Ok(Line::new(document, text)))
             }
         };
         self.entries.push(Entry { file: file.clone(), line, key, document });
@@ -206,7 +168,7 @@ impl Batch {
 
 /// Commits and prints until the reading thread has no more.
 fn commit_all(
-    queue: &Queue,
+    journal: &mut Access<'_>,
     batches: &Receiver<Result<Batch, Trouble>>,
     counts: &mut Counts,
     out: &mut Output,
@@ -227,7 +189,7 @@ fn commit_all(
             }
         }
         counts.blank += batch.blank;
-        commit(queue, batch.entries, counts, out)?;
+        commit(journal, batch.entries, counts, out)?;
         if let Some(trouble) = failed {
             return Err(trouble);
         }
@@ -235,7 +197,7 @@ fn commit_all(
     Ok(())
 }
 
-fn commit(queue: &Queue, entries: Vec<Entry>, counts: &mut Counts, out: &mut Output) -> Result<(), Trouble> {
+fn commit(journal: &mut Access<'_>, entries: Vec<Entry>, counts: &mut Counts, out: &mut Output) -> Result<(), Trouble> {
     let mut documents = Vec::with_capacity(entries.len());
     let mut waiting = Vec::with_capacity(entries.len());
     for entry in entries {
@@ -248,7 +210,7 @@ fn commit(queue: &Queue, entries: Vec<Entry>, counts: &mut Counts, out: &mut Out
         };
         waiting.push((entry.file, entry.line, entry.key, refused));
     }
-    let mut tickets = if documents.is_empty() { Vec::new() } else { queue.take_all(documents) }.into_iter();
+    let mut tickets = if documents.is_empty() { Vec::new() } else { journal.take_all(documents)? }.into_iter();
     for (file, line, key, refused) in waiting {
         let result = match refused {
             Some(rejection) => Err(rejection),
@@ -261,11 +223,11 @@ fn commit(queue: &Queue, entries: Vec<Entry>, counts: &mut Counts, out: &mut Out
             Ok(ticket) => {
                 counts.taken += 1;
                 counts.duplicate += u64::from(ticket.duplicate);
-                print_taken(&ticket, line, file.as_deref(), out)?;
+                print_taken(ticket, line, file.as_deref(), out)?;
             }
             Err(rejection) => {
                 counts.refused += 1;
-                print_refused(&rejection, key.as_deref(), line, file.as_deref(), out)?;
+                print_refused(rejection, key, line, file.as_deref(), out)?;
             }
         }
     }
@@ -276,7 +238,12 @@ impl Counts {
     /// An error of the queue as a line is refused with; trouble of the journal is remembered.
     fn rejection(&mut self, error: Error) -> Rejection {
         match error {
-            Error::Rejected(rejection) => rejection,
+            Error::Rejected(rejection) => {
+                if rejection.code == "journal" {
+                    self.journal.get_or_insert_with(|| rejection.message.clone());
+                }
+                rejection
+            }
             other => {
                 let why = super::trouble_of(other).message;
                 self.journal.get_or_insert_with(|| why.clone());
@@ -303,25 +270,26 @@ impl Counts {
     }
 }
 
-fn print_taken(ticket: &Ticket, line: u64, file: Option<&str>, out: &mut Output) -> Result<(), Trouble> {
-    let Ticket { key, id, state, duplicate } = ticket;
+fn print_taken(ticket: Ticket, line: u64, file: Option<&str>, out: &mut Output) -> Result<(), Trouble> {
     if out.is_json() {
-        return out.object(&Taken { key, id, state: *state, duplicate: *duplicate, line, file });
+        return out.object(&Taken::new(ticket, Some(line), file));
     }
-    let word = if *duplicate { "known" } else { "taken" };
+    let Ticket { key, state, duplicate, .. } = ticket;
+    let word = if duplicate { "known" } else { "taken" };
     out.line(format_args!("{word}    {key}  {state}"))
 }
 
 fn print_refused(
-    rejection: &Rejection,
-    key: Option<&str>,
+    rejection: Rejection,
+    key: Option<String>,
     line: u64,
     file: Option<&str>,
     out: &mut Output,
 ) -> Result<(), Trouble> {
     let Rejection { code, message, violations } = rejection;
     if out.is_json() {
-        return out.object(&Refused { key, line, file, error: Why { code, message, violations } });
+        let error = ErrorView { code: code.to_owned(), message, violations };
+        return out.object(&NotTaken { key, line: Some(line), file: file.map(str::to_owned), error });
     }
     let mut text = String::from("refused  ");
     if let Some(file) = file {

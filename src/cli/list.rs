@@ -2,15 +2,14 @@
 
 use std::ops::ControlFlow;
 
-use crate::error::Error;
-use crate::queue::Queue;
 use crate::view::{DocumentView, ListFilter, ParentView, Summary};
 use chrono::{DateTime, Utc};
 
+use super::access::Access;
 use super::output::{self, Output, plain, table, tell};
 use super::people::{maybe_time, time};
 use super::trouble::Trouble;
-use super::{Exit, args, trouble_of};
+use super::{Exit, args};
 
 /// Documents asked of the queue at once.
 const PAGE: usize = 1_000;
@@ -19,14 +18,14 @@ const PAGE: usize = 1_000;
 ///
 /// # Errors
 /// [`Trouble`] when the journal cannot be read.
-pub fn run(args: &args::List, queue: &Queue, now: DateTime<Utc>, out: &mut Output) -> Result<Exit, Trouble> {
+pub fn run(args: &args::List, journal: &mut Access<'_>, now: DateTime<Utc>, out: &mut Output) -> Result<Exit, Trouble> {
     let mut filter = filter(args, now);
     let mut left = args.limit.unwrap_or(usize::MAX);
     let mut shown = 0;
     while left > 0 && !out.is_closed() {
         let limit = left.min(PAGE);
         filter.limit = Some(limit);
-        let page = queue.list(&filter).map_err(trouble_of)?;
+        let page = journal.list(&filter)?;
         print(&page, shown == 0, out)?;
         shown += page.len();
         left -= page.len().min(left);
@@ -81,8 +80,13 @@ pub fn print(page: &[Summary], first: bool, out: &mut Output) -> Result<(), Trou
 ///
 /// # Errors
 /// [`Trouble`] when the journal cannot be read or the output not written.
-pub fn export(args: &args::Export, queue: &Queue, now: DateTime<Utc>, out: &mut Output) -> Result<Exit, Trouble> {
-    export_from(args, now, out, |filter, f| queue.export(filter, f)).map(|()| Exit::DONE)
+pub fn export(
+    args: &args::Export,
+    journal: &mut Access<'_>,
+    now: DateTime<Utc>,
+    out: &mut Output,
+) -> Result<Exit, Trouble> {
+    export_from(args, now, out, |filter, f| journal.export(filter, f)).map(|()| Exit::DONE)
 }
 
 /// Where documents are exported from.
@@ -96,7 +100,7 @@ pub fn export_from(
     args: &args::Export,
     now: DateTime<Utc>,
     out: &mut Output,
-    from: impl FnOnce(&ListFilter, Documents<'_>) -> Result<(), Error>,
+    from: impl FnOnce(&ListFilter, Documents<'_>) -> Result<(), Trouble>,
 ) -> Result<(), Trouble> {
     let filter = ListFilter {
         since: args.since.map(|since| since.instant(now)),
@@ -118,7 +122,7 @@ pub fn export_from(
         }
         if go_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
-    from(&filter, &mut print).map_err(trouble_of)?;
+    from(&filter, &mut print)?;
     result
 }
 

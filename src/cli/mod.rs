@@ -1,5 +1,6 @@
 //! The command line: what is typed, what it does, what is printed, which status it exits with (CONTRACT.md 4, 5).
 
+mod access;
 mod archive;
 mod args;
 mod ask;
@@ -12,7 +13,6 @@ mod dispatch;
 mod duration;
 mod enqueue;
 mod init;
-mod lines;
 mod list;
 mod output;
 mod people;
@@ -37,7 +37,8 @@ use clap::error::ErrorKind;
 use serde_json::json;
 use tokio::runtime::{Builder, Runtime};
 
-use self::args::{Cli, Command};
+use self::access::Access;
+use self::args::{Cli, Command, LogFormat};
 use self::config::Config;
 use self::connect::with_accounts;
 use self::output::{Output, tell};
@@ -46,7 +47,6 @@ use self::trouble::Trouble;
 use crate::clock::Clock;
 use crate::error::Error;
 use crate::journal::JournalError;
-use crate::queue::Queue;
 
 /// The code of the trouble with a journal that is damaged.
 const DAMAGED: &str = "journal_damaged";
@@ -85,16 +85,16 @@ fn run(cli: &Cli, out: &mut Output) -> Result<Exit, Trouble> {
     let config = || config::load(cli.config.as_deref());
     match &cli.command {
         Command::Init(args) => init::run(args, cli.config.as_deref(), out),
-        Command::Enqueue(args) => enqueue::run(args, || connect::open(&with_accounts(config()?)?), out),
+        Command::Enqueue(args) => enqueue::run(args, || with_accounts(config()?), out),
         Command::Run => dispatch::run(&with_accounts(config()?)?, out),
         Command::Drain(args) => dispatch::drain(args, &with_accounts(config()?)?, out),
-        Command::Status => with_queue(&config()?, |queue, now| status::run(queue, now, out)),
+        Command::Status => with_journal(&config()?, |journal, now| status::run(journal, now, out)),
         Command::List(args) => looking(&config()?, Wanted::List(args), out),
         Command::Show(args) => looking(&config()?, Wanted::Show(args), out),
-        Command::Retry(args) => with_queue(&config()?, |queue, _| decide::retry(args, queue, out)),
-        Command::Cancel(args) => with_queue(&config()?, |queue, _| decide::cancel(args, queue, out)),
-        Command::Resolve(args) => with_queue(&config()?, |queue, _| decide::resolve(args, queue, out)),
-        Command::Release(args) => with_queue(&config()?, |queue, _| decide::release(args, queue, out)),
+        Command::Retry(args) => with_journal(&config()?, |journal, _| decide::retry(args, journal, out)),
+        Command::Cancel(args) => with_journal(&config()?, |journal, _| decide::cancel(args, journal, out)),
+        Command::Resolve(args) => with_journal(&config()?, |journal, _| decide::resolve(args, journal, out)),
+        Command::Release(args) => with_journal(&config()?, |journal, _| decide::release(args, journal, out)),
         Command::Fetch(args) => ask::fetch(args, &config()?, out),
         Command::Company(args) => company::run(args, &config()?, out),
         Command::Receipts(args) => ask::receipts(args, &config()?, out),
@@ -106,31 +106,34 @@ fn run(cli: &Cli, out: &mut Output) -> Result<Exit, Trouble> {
     }
 }
 
-/// Opens the journal, does this, closes it in good order.
-fn with_queue(
+/// Opens the journal, or asks whoever serves it, does this, closes it in good order.
+fn with_journal(
     config: &Config,
-    act: impl FnOnce(&Queue, DateTime<Utc>) -> Result<Exit, Trouble>,
+    act: impl FnOnce(&mut Access<'_>, DateTime<Utc>) -> Result<Exit, Trouble>,
 ) -> Result<Exit, Trouble> {
-    closing(&connect::open(config)?, act)
+    closing(Access::open(config)?, act)
 }
 
 /// For commands that only look: of a journal too damaged to open, what is readable is still shown.
 fn looking(config: &Config, wanted: Wanted<'_>, out: &mut Output) -> Result<Exit, Trouble> {
-    let queue = match connect::open(config) {
-        Ok(queue) => queue,
+    let journal = match Access::open(config) {
+        Ok(journal) => journal,
         Err(trouble) if trouble.code == DAMAGED => return salvage::run(config, &trouble, wanted, out),
         Err(trouble) => return Err(trouble),
     };
-    closing(&queue, |queue, now| match wanted {
-        Wanted::List(args) => list::run(args, queue, now, out),
-        Wanted::Show(args) => show::run(args, queue, out),
-        Wanted::Export(args) => list::export(args, queue, now, out),
+    closing(journal, |journal, now| match wanted {
+        Wanted::List(args) => list::run(args, journal, now, out),
+        Wanted::Show(args) => show::run(args, journal, out),
+        Wanted::Export(args) => list::export(args, journal, now, out),
     })
 }
 
-fn closing(queue: &Queue, act: impl FnOnce(&Queue, DateTime<Utc>) -> Result<Exit, Trouble>) -> Result<Exit, Trouble> {
-    let result = act(queue, connect::clock().now());
-    let closed = queue.close().map_err(trouble_of);
+fn closing(
+    mut journal: Access<'_>,
+    act: impl FnOnce(&mut Access<'_>, DateTime<Utc>) -> Result<Exit, Trouble>,
+) -> Result<Exit, Trouble> {
+    let result = act(&mut journal, connect::clock().now());
+    let closed = journal.close();
     let exit = result?;
     closed.map(|()| exit)
 }
@@ -204,7 +207,8 @@ fn start_log(cli: &Cli) {
     let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let layer = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(|| progress::LogWriter);
     let registry = tracing_subscriber::registry().with(targets);
-    let started = if cli.json { registry.with(layer.json()).try_init() } else { registry.with(layer).try_init() };
+    let json = cli.log_format.map_or(cli.json, |format| format == LogFormat::Json);
+    let started = if json { registry.with(layer.json()).try_init() } else { registry.with(layer).try_init() };
     if let Err(error) = started {
         tell(format_args!("no log: {error}"));
     }

@@ -35,7 +35,9 @@ pub fn run(config: &Config, refused: &Trouble, wanted: Wanted<'_>, out: &mut Out
             Some(document) => show::print(&document, out)?,
             None => tell(format_args!("no readable document has the key {}", args.key)),
         },
-        Wanted::Export(args) => list::export_from(args, now, out, |filter, f| salvage.export(filter, f))?,
+        Wanted::Export(args) => {
+            list::export_from(args, now, out, |filter, f| salvage.export(filter, f).map_err(trouble_of))?
+        }
     }
     out.flush()?;
     tell(refused);

@@ -2,21 +2,21 @@
 
 use std::fmt::Write as _;
 
-use crate::queue::Queue;
 use crate::view::{DocumentView, EventView, ParentView};
 use serde_json::json;
 
+use super::access::Access;
 use super::output::{Output, plain, tell};
 use super::people::time;
 use super::trouble::Trouble;
-use super::{Exit, args, trouble_of};
+use super::{Exit, args};
 
 /// Prints the document.
 ///
 /// # Errors
 /// [`Trouble`] when the journal cannot be read.
-pub fn run(args: &args::Show, queue: &Queue, out: &mut Output) -> Result<Exit, Trouble> {
-    match queue.show(&args.key).map_err(trouble_of)? {
+pub fn run(args: &args::Show, journal: &mut Access<'_>, out: &mut Output) -> Result<Exit, Trouble> {
+    match journal.show(&args.key)? {
         Some(document) => print(&document, out).map(|()| Exit::DONE),
         None => {
             unknown(&args.key, out)?;

@@ -3,21 +3,21 @@
 use std::collections::BTreeMap;
 
 use crate::domain::state::State;
-use crate::queue::Queue;
 use crate::view::{AccountView, StatusView};
 use chrono::{DateTime, Utc};
 
+use super::Exit;
+use super::access::Access;
 use super::output::{Output, plain};
 use super::people::{age, between, count, time};
 use super::trouble::Trouble;
-use super::{Exit, trouble_of};
 
 /// Prints the status.
 ///
 /// # Errors
 /// [`Trouble`] when the journal cannot be read.
-pub fn run(queue: &Queue, now: DateTime<Utc>, out: &mut Output) -> Result<Exit, Trouble> {
-    let status = queue.status().map_err(trouble_of)?;
+pub fn run(journal: &mut Access<'_>, now: DateTime<Utc>, out: &mut Output) -> Result<Exit, Trouble> {
+    let status = journal.status()?;
     if out.is_json() {
         out.object(&status)?;
     } else {

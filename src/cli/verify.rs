@@ -2,37 +2,13 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
-
 use super::config::Config;
 use super::output::{Output, plain, tell};
 use super::people::count;
 use super::trouble::Trouble;
-use super::{Exit, connect, trouble_of};
+use super::{Exit, access, connect};
 use crate::journal::{self, RealFiles};
-
-/// What was found, as printed.
-#[derive(Serialize)]
-struct Found {
-    sound: bool,
-    records: u64,
-    documents: u64,
-    /// Bytes of a torn tail: never acknowledged, cut at the next start, no damage.
-    torn: u64,
-    /// Why the index was not compared, if it was not.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    index_left_out: Option<String>,
-    damage: Vec<Damaged>,
-}
-
-/// A place that is not as it was written.
-#[derive(Serialize)]
-struct Damaged {
-    segment: u64,
-    offset: u64,
-    key: Option<String>,
-    what: String,
-}
+use crate::view::{Damaged, Verified};
 
 /// Reads everything, changes nothing.
 ///
@@ -41,21 +17,8 @@ struct Damaged {
 pub fn run(config: &Config, out: &mut Output) -> Result<Exit, Trouble> {
     let folder = &config.journal;
     connect::there_is_a_journal(config)?;
-    let report = journal::verify(folder, Arc::new(RealFiles)).map_err(|error| trouble_of(error.into()))?;
-    let damage = report.damage.into_iter().map(|damage| Damaged {
-        segment: damage.segment,
-        offset: damage.offset,
-        key: damage.key.map(String::from),
-        what: damage.what,
-    });
-    let found = Found {
-        sound: report.sound,
-        records: report.records,
-        documents: report.documents,
-        torn: report.torn,
-        index_left_out: report.index_left_out,
-        damage: damage.collect(),
-    };
+    let here = || Ok(journal::verify(folder, Arc::new(RealFiles))?.into());
+    let found = access::verify(config, here)?;
     if out.is_json() {
         out.object(&found)?;
     } else {
@@ -70,7 +33,7 @@ pub fn run(config: &Config, out: &mut Output) -> Result<Exit, Trouble> {
     Ok(Exit::TROUBLE)
 }
 
-fn in_words(found: &Found, out: &mut Output) -> Result<(), Trouble> {
+fn in_words(found: &Verified, out: &mut Output) -> Result<(), Trouble> {
     let word = if found.sound { "sound" } else { "damaged" };
     let (records, documents) = (count(found.records, "record"), count(found.documents, "document"));
     out.line(format_args!("{word}: {records}, {documents}"))?;

@@ -219,7 +219,16 @@ impl Engine {
                 earlier(&mut gathered.wake, until(now, start));
                 continue;
             }
-            let wanted = desk.free.min(gathered.board.free);
+            let mut wanted = desk.free.min(gathered.board.free);
+            if group.sales {
+                // All on one lane: one of them, or none while the lane is open. A shop's whole backlog may be here.
+                let lane = group.account.clone().map(|account| Lane::Sales(account, group.fiscal_id.clone()));
+                let rests = |lane: &Lane| self.resting.get(lane).is_some_and(|rest| rest.until > ticks);
+                if lane.is_some_and(|lane| gathered.board.busy.contains(&lane) || rests(&lane)) {
+                    continue;
+                }
+                wanted = wanted.min(1);
+            }
             if wanted == 0 {
                 continue;
             }
@@ -355,21 +364,16 @@ fn candidate(progress: &Progress) -> Option<Candidate> {
 fn keeps(holds: &[Hold], progress: &Progress) -> bool {
     match progress.state {
         State::Queued => is_held(holds, progress),
-        _ => holds.iter().any(|hold| Some(&hold.account) == progress.account.as_ref() && hold.stops_reading()),
+        _ => holds.iter().any(|hold| hold.is_of(progress.account.as_ref()) && hold.stops_reading()),
     }
 }
 
 fn is_held(holds: &[Hold], progress: &Progress) -> bool {
-    holds.iter().any(|hold| {
-        Some(&hold.account) == progress.account.as_ref()
-            && (hold.fiscal_id.is_none() || hold.fiscal_id == progress.fiscal_id)
-    })
+    holds.iter().any(|hold| hold.covers(progress.account.as_ref(), progress.fiscal_id.as_ref()))
 }
 
 fn is_group_held(holds: &[Hold], group: &Group) -> bool {
-    holds.iter().any(|hold| {
-        Some(&hold.account) == group.account.as_ref() && (hold.fiscal_id.is_none() || hold.fiscal_id == group.fiscal_id)
-    })
+    holds.iter().any(|hold| hold.covers(group.account.as_ref(), group.fiscal_id.as_ref()))
 }
 
 fn earlier(wake: &mut Option<Duration>, wait: Duration) {

@@ -100,9 +100,7 @@ async fn intend(shared: &Shared, progress: &Progress, number: u32) -> Result<boo
     shared
         .transact(move |txn| {
             let queued = txn.progress(id)?.is_some_and(|progress| progress.state == State::Queued);
-            let held = txn.holds()?.iter().any(|hold| {
-                Some(&hold.account) == account.as_ref() && (hold.fiscal_id.is_none() || hold.fiscal_id == fiscal_id)
-            });
+            let held = txn.holds()?.iter().any(|hold| hold.covers(account.as_ref(), fiscal_id.as_ref()));
             if !queued || held {
                 return Ok(false);
             }

@@ -67,6 +67,16 @@ pub struct Hold {
 }
 
 impl Hold {
+    /// Whether it is of this account, and of this VAT number or of the whole account.
+    pub fn covers(&self, account: Option<&AccountName>, fiscal_id: Option<&FiscalId>) -> bool {
+        self.is_of(account) && (self.fiscal_id.is_none() || self.fiscal_id.as_ref() == fiscal_id)
+    }
+
+    /// Whether it is of this account.
+    pub fn is_of(&self, account: Option<&AccountName>) -> bool {
+        Some(&self.account) == account
+    }
+
     /// Whether the account cannot even be asked about what it has: a hold is for new submissions, unless nothing works
     /// with the account at all (PROVIDERS.md 5).
     pub fn stops_reading(&self) -> bool {

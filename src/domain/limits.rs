@@ -53,3 +53,32 @@ pub const MAX_GROUP: usize = 1_024;
 pub const MAX_GROUP_BYTES: usize = 8 * 1024 * 1024;
 /// Characters of a person's reason or a provider's message that are kept.
 pub const MAX_REASON: usize = 2_000;
+/// Bytes of one batch of documents that the agent reads (`application/x-ndjson`): some thousand sales at once. A file
+/// with more is sent in several.
+pub const MAX_BATCH: usize = 16 * 1024 * 1024;
+/// Bytes of any other request to the agent: a decision with its reason.
+pub const MAX_REQUEST: usize = 64 * 1024;
+/// Bytes of a request's line and headers: a key of 128 characters, percent-encoded, and what HTTP clients send along.
+pub const MAX_HEAD: usize = 16 * 1024;
+/// Headers of a request.
+pub const MAX_HEADERS: usize = 64;
+/// Connections that the agent serves at once, idle ones too: far above the tills of a shop, below the 1,024 file
+/// descriptors that most systems give a process. Whoever comes then is told to come again.
+pub const MAX_CONNECTIONS: usize = 400;
+/// Connections that are being told so at once.
+pub const MAX_REFUSALS: usize = 200;
+/// Those who follow events, or export, at once: each holds a connection for as long as it likes.
+pub const MAX_STREAMS: usize = 64;
+/// Bytes of requests' bodies in the agent's memory at once.
+pub const MAX_BODIES: usize = 128 * 1024 * 1024;
+/// Documents that the agent has handed to the journal and waits for: below the journal's own bound, so that handing over
+/// never stands still.
+pub const MAX_HANDED: usize = 2 * MAX_GROUP;
+/// Reads of the journal for the agent's callers at once; others wait their turn.
+pub const MAX_READS: usize = 16;
+/// Documents in one page of a list.
+pub const MAX_PAGE: usize = 1_000;
+/// Seconds that a request may take, the body's way included. Beyond it the caller asks again; nothing is undone.
+pub const MAX_REQUEST_S: u64 = 30;
+/// Seconds after which an idle connection is closed.
+pub const MAX_IDLE_S: u64 = 60;

@@ -179,6 +179,11 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// Whether it is a sale, which no other document is before.
+    pub fn is_sale(&self) -> bool {
+        self.kind == Kind::Receipt && self.parent.is_none()
+    }
+
     /// A document just taken.
     pub fn begin(id: DocId, at: DateTime<Utc>, taken: &Enqueued) -> Progress {
         Progress {

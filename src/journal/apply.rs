@@ -18,8 +18,8 @@ use crate::domain::id::{AccountName, DocId};
 use crate::domain::state::{Progress, State};
 
 /// Version of keys, values and blocks of the index. Another one is rebuilt, so this form may change freely.
-/// 1 had an entry of sled's for each entry; 2 has blocks of them.
-pub(crate) const INDEX_VERSION: u32 = 2;
+/// 1 had an entry of sled's for each entry; 2 has blocks of them; 3 has what is ready apart: sales, and all else.
+pub(crate) const INDEX_VERSION: u32 = 3;
 
 /// What is to become of index entries: a value, or gone.
 pub(crate) type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
@@ -229,7 +229,7 @@ fn marks(doc: &Progress, parent: Option<&Progress>) -> Vec<Vec<u8>> {
     let state = || keys::state(doc.state, doc.id);
     let mut keys = match place(doc, parent) {
         // Not with its state too: most documents of a backlog are here.
-        Place::Ready => vec![keys::ready(doc.account.as_ref(), doc.fiscal_id.as_ref(), doc.id)],
+        Place::Ready => vec![keys::ready(doc.account.as_ref(), doc.fiscal_id.as_ref(), doc.is_sale(), doc.id)],
         Place::Timer(due) => vec![keys::timer(due, doc.id), state()],
         Place::Waiting => vec![keys::waiting(doc.id), state()],
         Place::Nowhere => vec![state()],

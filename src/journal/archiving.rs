@@ -73,7 +73,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Full`] or [`JournalError::Io`]: what was archived before that stays archived, the segment in
     /// hand is as it was or is there twice until the next open; [`JournalError::Nested`] inside a transaction;
-    /// [`JournalError::Closed`] and [`JournalError::Poisoned`] as everywhere.
+    /// [`JournalError::Closed`] and [`JournalError::Poisoned`] as everywhere; closing waits for the segment in hand.
     pub fn archive(&self, until: DateTime<Utc>) -> Result<Archived, JournalError> {
         let shared = &self.handle.shared;
         if shared.on_writer_thread() {
@@ -94,6 +94,9 @@ impl Journal {
         let (names, archived) = (shared.segments.names(), shared.segments.archived());
         let sealed = names.split_last().map_or(&[][..], |(_, sealed)| sealed);
         for name in sealed.iter().copied().filter(|name| !archived.contains(name)) {
+            if shared.is_stopping() {
+                return Err(JournalError::Closed);
+            }
             match examine(shared, name, None, until)? {
                 Verdict::Ready(documents) => {
                     let (bytes, packed) = archive_one(shared, name, &documents)?;

@@ -59,8 +59,8 @@ pub(crate) fn document(id: DocId) -> Vec<u8> {
 pub(crate) fn state(state: State, id: DocId) -> Vec<u8> {
     key(b's', &[&[state as u8], &id.0.to_be_bytes()])
 }
-pub(crate) fn ready(account: Option<&AccountName>, fiscal_id: Option<&FiscalId>, id: DocId) -> Vec<u8> {
-    key(b'r', &[name(account), &[0], fiscal(fiscal_id), &[0], &id.0.to_be_bytes()])
+pub(crate) fn ready(account: Option<&AccountName>, fiscal_id: Option<&FiscalId>, sales: bool, id: DocId) -> Vec<u8> {
+    key(b'r', &[name(account), &[0], fiscal(fiscal_id), &[0, u8::from(sales)], &id.0.to_be_bytes()])
 }
 pub(crate) fn waiting(id: DocId) -> Vec<u8> {
     key(b'w', &[&id.0.to_be_bytes()])
@@ -125,16 +125,22 @@ pub(crate) fn count_of(key: &[u8]) -> Option<(Option<AccountName>, State)> {
     Some((account_of(name.strip_suffix(&[0])?)?, state))
 }
 
-/// Account and fiscal id in the key of a ready document.
-pub(crate) fn group_of(key: &[u8]) -> Option<(Option<AccountName>, Option<FiscalId>)> {
+/// Account, fiscal id and whether it is a sale, in the key of a ready document.
+pub(crate) fn group_of(key: &[u8]) -> Option<(Option<AccountName>, Option<FiscalId>, bool)> {
     let (names, _) = key.get(1..)?.split_last_chunk::<8>()?;
+    let (sales, names) = names.split_last()?;
+    let sales = match sales {
+        0 => false,
+        1 => true,
+        _ => return None,
+    };
     let mut names = names.strip_suffix(&[0])?.splitn(2, |byte| *byte == 0);
     let account = account_of(names.next()?)?;
     let fiscal_id = match std::str::from_utf8(names.next()?).ok()? {
         "" => None,
         text => Some(text.parse().ok()?),
     };
-    Some((account, fiscal_id))
+    Some((account, fiscal_id, sales))
 }
 
 fn account_of(bytes: &[u8]) -> Option<Option<AccountName>> {
@@ -168,8 +174,10 @@ mod tests {
         fn groups_come_back(account in "[!-~]{1,64}", fiscal_id in "[!-~]{1,64}", id in any::<u64>()) {
             let (account, fiscal_id) = (account.parse::<AccountName>().unwrap(), fiscal_id.parse::<FiscalId>().unwrap());
             for (account, fiscal_id) in [(Some(&account), Some(&fiscal_id)), (None, Some(&fiscal_id)), (Some(&account), None), (None, None)] {
-                let key = ready(account, fiscal_id, DocId(id));
-                prop_assert_eq!(group_of(&key), Some((account.cloned(), fiscal_id.cloned())));
+                for sales in [true, false] {
+                    let key = ready(account, fiscal_id, sales, DocId(id));
+                    prop_assert_eq!(group_of(&key), Some((account.cloned(), fiscal_id.cloned(), sales)));
+                }
             }
             for state in State::ALL {
                 prop_assert_eq!(count_of(&count(Some(&account), state)), Some((Some(account.clone()), state)));

@@ -224,6 +224,11 @@ impl Layers {
         self.store.write().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    /// The last record whose changes are in the index.
+    pub fn reached(&self) -> Option<Reached> {
+        self.top().reached
+    }
+
     /// Entries that are not in the store yet.
     pub fn pending(&self) -> usize {
         let top = self.top();

@@ -35,6 +35,7 @@ mod heads;
 mod index;
 mod keys;
 mod layers;
+mod live;
 mod merge;
 mod packed;
 mod place;
@@ -102,6 +103,8 @@ pub struct Options {
     pub index_batch: usize,
     /// Keeps the index in memory: every open reads the whole journal, and memory grows with it. For tests and repairs.
     pub index_in_memory: bool,
+    /// What this process does with the journal, for those who find it locked: `run`. May be empty.
+    pub role: &'static str,
 }
 
 impl Default for Options {
@@ -113,6 +116,7 @@ impl Default for Options {
             reserve_bytes: RESERVE_BYTES,
             index_batch: 48 * 1024,
             index_in_memory: false,
+            role: "",
         }
     }
 }
@@ -153,7 +157,7 @@ impl Journal {
     /// [`JournalError::Locked`] when another process has it open; [`JournalError::Damaged`] when it is; [`JournalError::Version`]
     /// when a newer program wrote it; [`JournalError::Io`], [`JournalError::Full`] as the system says.
     pub fn open(dir: &Path, options: Options) -> Result<(Journal, Recovery), JournalError> {
-        let guard = take_lock(dir, &*options.files)?;
+        let guard = take_lock(dir, &*options.files, options.role)?;
         let recovery::Brought { writer, flusher, mut recovery } = recovery::open(dir, &options)?;
         let shared = writer.shared.clone();
         recovery.interrupted = Live(&shared).in_state(State::Sending, None, usize::MAX)?;
@@ -194,27 +198,40 @@ impl Journal {
     {
         let (sender, receiver) = mpsc::sync_channel(1);
         // Whoever no longer waits needs no answer: a failed send is nothing.
+        self.begin_then(f, move |answer| drop(sender.send(answer)));
+        Pending { receiver }
+    }
+
+    /// As [`begin`](Self::begin), and hands to `then` what [`transact`](Self::transact) would return. On the writer's
+    /// thread: `then` must be short, and must not wait for a transaction.
+    pub fn begin_then<T, E>(
+        &self,
+        f: impl FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
+        then: impl FnOnce(Result<Result<T, E>, JournalError>) + Send + 'static,
+    ) where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
         self.handle.shared.submit(Box::new(move |turn| {
             let transaction = match turn {
                 Ok(transaction) => transaction,
                 Err(error) => {
-                    let _ = sender.send(Err(error));
+                    then(Err(error));
                     return None;
                 }
             };
             match catch_unwind(AssertUnwindSafe(|| f(transaction))) {
                 Ok(result) => {
                     let keep = result.is_ok();
-                    let answer = move |fate: Result<()>| drop(sender.send(fate.map(|()| result)));
+                    let answer = move |fate: Result<()>| then(fate.map(|()| result));
                     Some(Verdict { keep, answer: Box::new(answer) })
                 }
                 Err(panic) => {
-                    let _ = sender.send(Err(JournalError::Panicked(panic_words(&*panic))));
+                    then(Err(JournalError::Panicked(panic_words(&*panic))));
                     None
                 }
             }
         }));
-        Pending { receiver }
     }
 
     /// Calls `f` after each commit group, when it is durable and visible, with the last sequence number. On the writer's
@@ -243,6 +260,16 @@ impl Journal {
         let shared = &self.handle.shared;
         let (stats, index_pending) = (*lock(&shared.stats), shared.layers.pending());
         Stats { last_seq: self.last_seq(), index_pending, poisoned: shared.is_poisoned(), ..stats }
+    }
+
+    /// Reads the whole journal while it is in use, as [`verify`] does one that is not: every record that is durable when
+    /// this begins, the chain of hashes, whether each fact can follow, and the index against the facts. Takes as long as
+    /// reading everything does; others go on meanwhile.
+    ///
+    /// # Errors
+    /// As [`verify`].
+    pub fn verify(&self) -> Result<Report, JournalError> {
+        verify::open_journal(self)
     }
 
     /// Does what was handed over, closes the journal in good order and gives its lock back. Later calls find it
@@ -308,16 +335,19 @@ fn finish(mut writer: Writer, flusher: JoinHandle<()>, guard: Box<dyn Any + Send
     let store = shared.layers.take_store();
     let result =
         flushed.and(joined).and_then(|()| store.map_or(Ok(()), index::Store::close)).and_then(|()| writer.mark(true));
+    // Whoever still makes an archive ends soon; nobody else may open the journal before.
+    drop(lock(&shared.archiving));
     drop(guard);
     result
 }
 
-fn take_lock(dir: &Path, files: &dyn Files) -> Result<Box<dyn Any + Send + Sync>> {
+fn take_lock(dir: &Path, files: &dyn Files, role: &str) -> Result<Box<dyn Any + Send + Sync>> {
     files.create_dir(dir).map_err(|error| JournalError::io("make", dir, error))?;
     let program = std::env::current_exe().ok();
     let program = program.as_deref().and_then(Path::file_name).map_or("?".into(), |name| name.to_string_lossy());
     let path = dir.join("lock");
-    match files.lock(&path, &format!("process {} ({program})\n", std::process::id())) {
+    let doing = if role.is_empty() { program } else { format!("{program} {role}").into() };
+    match files.lock(&path, &format!("process {} ({doing})\n", std::process::id())) {
         Ok(Ok(guard)) => Ok(guard),
         Ok(Err(holder)) => {
             let holder = if holder.is_empty() { "another process".to_owned() } else { holder };

@@ -31,6 +31,24 @@ pub fn read(journal: Uuid, bytes: &[u8]) -> Result<Read, String> {
     Ok(Read { length: frame.bytes.len(), again, entry, payload: (frame.payload.to_vec(), rewritten) })
 }
 
+/// A record of this fact as the first of a journal, with its checksum and hash; none if it is too large.
+pub fn write(journal: Uuid, entry: &Entry) -> Option<Vec<u8>> {
+    let payload = record::encode_entry(entry)?;
+    let header = record::Header {
+        seq: 1,
+        group: 1,
+        place: 0,
+        last_of_transaction: true,
+        last_of_group: true,
+        at_micros: 0,
+        previous_of_document: record::Position::NONE,
+        previous_hash: [0; 32],
+    };
+    let mut bytes = Vec::with_capacity(record::HEADER + payload.len());
+    let _hash_of_the_next = record::encode(journal, &header, &payload, &mut bytes);
+    Some(bytes)
+}
+
 /// Makes these bytes a record as far as marker, version, length and checksum go: what is inside stays as it is. Nothing
 /// happens to bytes too few for one.
 pub fn seal(journal: Uuid, bytes: &mut [u8]) {

@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use uuid::Uuid;
 
+use super::apply::At;
 use super::error::{JournalError, Result};
 use super::files::{File, Files, read_there};
 use super::record::{self, Flaw, Frame, Position};
+use super::replay::Replayed;
 use super::segment;
 use super::view::Recorded;
 use crate::domain::limits::MAX_RECORD;
@@ -136,6 +138,39 @@ impl Segments {
             }
         }
         Ok(found)
+    }
+}
+
+impl Segments {
+    /// Hands over every record after the one at `after`, up to the sequence number `last`, with its place.
+    pub fn each_after(&self, after: Position, last: u64, each: &mut dyn FnMut(Replayed) -> Result<()>) -> Result<()> {
+        for segment in self.names().into_iter().filter(|name| *name >= after.segment) {
+            let begins = segment == after.segment;
+            let start = if begins { after.offset } else { segment::HEADER as u64 };
+            let mut walk = Walk::new(self.file(segment)?, self.journal, start);
+            let mut skip = begins;
+            loop {
+                let position = Position { segment, offset: walk.offset() };
+                match walk
+                    .step()
+                    .map_err(|error| JournalError::io("read", &segment::path(&self.dir, segment), error))?
+                {
+                    Step::Record(frame) if frame.header.seq > last => return Ok(()),
+                    Step::Record(_) if std::mem::take(&mut skip) => {}
+                    Step::Record(frame) => {
+                        let Recorded { seq, at, entry } = recorded(&frame, position)?;
+                        let at = At { seq, time: at, position };
+                        each(Replayed { at, entry, previous: frame.header.previous_of_document })?;
+                        if seq == last {
+                            return Ok(());
+                        }
+                    }
+                    Step::End => break,
+                    Step::Flaw(flaw) => return Err(JournalError::damaged(segment, position.offset, flaw.words())),
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -72,20 +72,20 @@ pub(crate) fn walk(
     let mut before = None;
     for (index, name) in names.all.iter().copied().enumerate() {
         let at = Position { segment: name, offset: 0 };
-        let archived = names.archived.contains(&name);
+        // Of a journal in use it may have become one since.
+        let opened = if names.archived.contains(&name) { None } else { open_segment(files, dir, name)? };
+        let archived = opened.is_none();
         let path = if archived { archive::path(dir, name) } else { segment::path(dir, name) };
-        let (file, flaws) = match archived {
-            false => (files.open(&path).map_err(|error| JournalError::io("open", &path, error))?, Flaws::new()),
-            true => match open_archive(files, dir, name) {
-                Ok(opened) => opened,
-                Err(JournalError::Damaged { what, .. }) => {
-                    salvage.lost = true;
-                    salvage.damage(at, what, None)?;
-                    before = Some((name, 0));
-                    continue;
-                }
-                Err(error) => return Err(error),
-            },
+        let (file, flaws) = match opened.map_or_else(|| open_archive(files, dir, name), |file| Ok((file, Flaws::new())))
+        {
+            Ok(opened) => opened,
+            Err(JournalError::Damaged { what, .. }) => {
+                salvage.lost = true;
+                salvage.damage(at, what, None)?;
+                before = Some((name, 0));
+                continue;
+            }
+            Err(error) => return Err(error),
         };
         let length = file.length().map_err(|error| JournalError::io("measure", &path, error))?;
         salvage.enter(at, segment::read_header(files, dir, name).map(|(_, header, _)| header), before)?;
@@ -104,6 +104,19 @@ pub(crate) fn walk(
 
 /// What is wrong with an archive, by the place in its segment.
 type Flaws = BTreeMap<u64, Vec<archive::Flaw>>;
+
+/// A segment; `None` when it is there as an archive only.
+fn open_segment(files: &dyn Files, dir: &Path, name: u64) -> Result<Option<Arc<dyn File>>> {
+    let path = segment::path(dir, name);
+    match files.open(&path) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let there = files.open(&archive::path(dir, name)).is_ok();
+            if there { Ok(None) } else { Err(JournalError::io("open", &path, error)) }
+        }
+        Err(error) => Err(JournalError::io("open", &path, error)),
+    }
+}
 
 fn open_archive(files: &dyn Files, dir: &Path, name: u64) -> Result<(Arc<dyn File>, Flaws)> {
     let archive = Archive::open(files, dir, name)?;

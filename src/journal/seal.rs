@@ -57,6 +57,7 @@ pub(crate) fn seal(
         last: *last,
         reserve: Reserve::open(options.files.clone(), dir, options.reserve_bytes),
         segment_bytes: options.segment_bytes,
+        waiting: 0,
     };
     writer.record(&Entry::Opened { version: env!("CARGO_PKG_VERSION").to_owned(), cut: *torn })?;
     mark(dir, options, &Checkpoint::new(shared.id, false, options.files.boot_id(), writer.last))?;

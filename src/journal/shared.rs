@@ -74,7 +74,9 @@ pub(crate) struct Shared {
     pub last_seq: AtomicU64,
     pub stats: Mutex<Stats>,
     pub callbacks: RwLock<Vec<Callback>>,
-    /// Held while archiving: one at a time.
+    /// Held while the journal in use is verified: one at a time.
+    pub verifying: Mutex<()>,
+    /// Held while archiving: one at a time, and the journal's lock is not given back before it is done.
     pub archiving: Mutex<()>,
     /// The newest segment is to be sealed although it is short.
     pub seal_wanted: AtomicBool,
@@ -108,6 +110,7 @@ impl Shared {
             last_seq: AtomicU64::new(0),
             stats: Mutex::default(),
             callbacks: RwLock::default(),
+            verifying: Mutex::default(),
             archiving: Mutex::default(),
             seal_wanted: AtomicBool::new(false),
             poisoned: Mutex::new(None),
@@ -158,17 +161,34 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Takes up to `max` transactions, waiting for one; none when it is time to stop.
-    pub fn take_jobs(&self, max: usize, wait: bool) -> VecDeque<Job> {
+    /// Takes up to `max` transactions, waiting for one; none when it is time to stop. Where as many as `expected` may
+    /// come it waits for them too, but not longer than `patience`.
+    pub fn take_jobs(&self, max: usize, wait: bool, expected: usize, patience: Duration) -> VecDeque<Job> {
         let mut queue = lock(&self.queue);
         while wait && queue.jobs.is_empty() && !queue.stop {
             queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        let expected = expected.min(max);
+        if queue.jobs.len() < expected && !patience.is_zero() {
+            let few = |queue: &mut Queue| queue.jobs.len() < expected && !queue.stop;
+            let waited = self.changed.wait_timeout_while(queue, patience, few);
+            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         let count = queue.jobs.len().min(max);
         let jobs = queue.jobs.drain(..count).collect();
         drop(queue);
         self.changed.notify_all();
         jobs
+    }
+
+    /// Transactions that wait.
+    pub fn waiting(&self) -> usize {
+        lock(&self.queue).jobs.len()
+    }
+
+    /// Whether it takes no more transactions.
+    pub fn is_stopping(&self) -> bool {
+        lock(&self.queue).stop
     }
 
     /// Takes no more transactions; those that wait are still done.

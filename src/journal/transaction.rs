@@ -87,6 +87,11 @@ impl<'a> Transaction<'a> {
         }
     }
 
+    /// Why no new document can be taken now, if so.
+    pub fn no_room(&mut self) -> Option<String> {
+        self.reserve.full()
+    }
+
     /// Makes what was recorded part of the group. Whether it takes a new document.
     pub(crate) fn keep(mut self) -> bool {
         if let Some(last) = self.records.last_mut() {

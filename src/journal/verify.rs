@@ -15,7 +15,9 @@ use super::recovery::{INDEX, distrust};
 use super::replay::{Replayed, apply_one};
 use super::salvage::{self, Ended, Met, Of};
 use super::segment::{self, Names};
+use super::shared::lock;
 use super::view::Recorded;
+use super::{Journal, live};
 use crate::domain::event::Entry;
 use crate::domain::id::Key;
 
@@ -73,7 +75,7 @@ const FLUSH: usize = 64 * 1024;
 /// [`JournalError::Locked`] while a process has it open; [`JournalError::Io`]; [`JournalError::Version`].
 pub fn verify(dir: &Path, files: Arc<dyn Files>) -> Result<Report, JournalError> {
     let (names, _lock) = begin(dir, &*files)?;
-    let scratch = Scratch(dir.join("verify.tmp"));
+    let scratch = Scratch(dir.join(SCRATCH));
     scratch.remove()?;
     let checkpoint = checkpoint::read(&*files, dir)?;
     let known = match &checkpoint {
@@ -99,17 +101,70 @@ pub fn verify(dir: &Path, files: Arc<dyn Files>) -> Result<Report, JournalError>
             None
         }
     };
-    let store = if size(dir, &*files, &names)? <= IN_MEMORY {
-        Store::memory()
-    } else {
-        Store::open(&scratch.0.join("records"), id, false)?.0
-    };
-    let mut check =
-        Check { report, layers: Layers::new(id, store, FLUSH), changes: Changes::new(), known, index, failed: false };
+    let layers = layers_for(dir, &*files, &names, id, &scratch)?;
+    let mut check = Check { report, layers, changes: Changes::new(), known, index, failed: false };
     let ended = salvage::walk(&*files, dir, id, &names, &mut |met| check.meet(met))?;
     let report = check.finish(ended)?;
     scratch.remove()?;
     Ok(report)
+}
+
+/// The same of a journal that this process has open, up to what is durable now.
+pub(crate) fn open_journal(journal: &Journal) -> Result<Report> {
+    let shared = &journal.handle.shared;
+    let (dir, id) = (&shared.dir, shared.id);
+    let _alone = lock(&shared.verifying);
+    let scratch = Scratch(dir.join(SCRATCH));
+    scratch.remove()?;
+    let mut report = Report::default();
+    // Read before the end is looked at: it never speaks of what comes later.
+    let known = match checkpoint::read(&*shared.files, dir)? {
+        checkpoint::Found::Whole(known) => Some(known),
+        checkpoint::Found::Missing => None,
+        checkpoint::Found::Damaged(why) => {
+            report.damage.push(elsewhere(format!("the file `checkpoint` is damaged: {why}")));
+            None
+        }
+    };
+    let Some(end) = shared.layers.reached() else {
+        return Err(JournalError::index("it does not say how far it has come"));
+    };
+    let length = end.position.offset + shared.segments.bytes_at(end.position)?.len() as u64;
+    let last = segment::path(dir, end.position.segment);
+    let files = live::UpTo { files: shared.files.clone(), last, length };
+    let mut names = Names { all: shared.segments.names(), archived: shared.segments.archived(), ..Names::default() };
+    names.all.retain(|name| *name <= end.position.segment);
+    let layers = layers_for(dir, &files, &names, id, &scratch)?;
+    let mut check = Check { report, layers, changes: Changes::new(), known, index: None, failed: false };
+    let ended = salvage::walk(&files, dir, id, &names, &mut |met| check.meet(met))?;
+    if !check.failed {
+        let wrong = live::compare(journal, end, &check.layers)?;
+        check.report.damage.extend(wrong.map(|key| elsewhere(disagrees(Some(&key)))));
+    }
+    let report = check.finish(ended)?;
+    scratch.remove()?;
+    Ok(report)
+}
+
+/// The folder that is there only while verifying.
+const SCRATCH: &str = "verify.tmp";
+
+/// Where the records' index is made to compare.
+fn layers_for(dir: &Path, files: &dyn Files, names: &Names, id: uuid::Uuid, scratch: &Scratch) -> Result<Layers> {
+    let store = if size(dir, files, names)? <= IN_MEMORY {
+        Store::memory()
+    } else {
+        Store::open(&scratch.0.join("records"), id, false)?.0
+    };
+    Ok(Layers::new(id, store, FLUSH))
+}
+
+fn disagrees(entry: Option<&[u8]>) -> String {
+    let what = match entry {
+        Some(key) => format!("the index disagrees with the records at entry {}", key.escape_ascii()),
+        None => "the index disagrees with the records".to_owned(),
+    };
+    format!("{what}; remove the folder `{INDEX}` to have it made anew")
 }
 
 /// Reads every fact in the journal in `dir` that can be read, in order, damaged or not. Changes nothing.
@@ -144,7 +199,7 @@ type Lock = Box<dyn std::any::Any + Send + Sync>;
 fn begin(dir: &Path, files: &dyn Files) -> Result<(Names, Lock)> {
     // Asked first, so that a wrong path is told and not made into an empty journal.
     files.names(&segment::folder(dir)).map_err(|error| JournalError::io("read", dir, error))?;
-    let lock = super::take_lock(dir, files)?;
+    let lock = super::take_lock(dir, files, "verify")?;
     Ok((segment::names(files, dir)?, lock))
 }
 
@@ -304,11 +359,7 @@ impl Check {
             let wrong = wrong.or((ours.len() != theirs.len()).then_some(ours.len().min(theirs.len())));
             if let Some(wrong) = wrong {
                 let entry = ours.get(wrong).into_iter().chain(theirs.get(wrong)).map(|(key, _)| key).min();
-                let what = match entry {
-                    Some(key) => format!("the index disagrees with the records at entry {}", key.escape_ascii()),
-                    None => "the index disagrees with the records".to_owned(),
-                };
-                self.report.damage.push(elsewhere(format!("{what}; remove the folder `{INDEX}` to have it made anew")));
+                self.report.damage.push(elsewhere(disagrees(entry.map(Vec::as_slice))));
                 return Ok(());
             }
             let Some((last, _)) = ours.last() else { return Ok(()) };

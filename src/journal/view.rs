@@ -24,13 +24,16 @@ pub struct Recorded {
     pub entry: Entry,
 }
 
-/// Documents that are sent with the same credentials for the same VAT number.
+/// Documents that are sent with the same credentials for the same VAT number: its sales, which go one after the other, or
+/// all else.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Group {
     /// The account, once known.
     pub account: Option<AccountName>,
     /// The VAT number, where there is one.
     pub fiscal_id: Option<FiscalId>,
+    /// Whether these are its sales: then they are all on one lane.
+    pub sales: bool,
 }
 
 /// Which documents are meant; by default all.
@@ -203,9 +206,9 @@ pub trait View: source::Source {
     fn groups(&self) -> Result<Vec<Group>> {
         let (mut groups, mut from) = (Vec::new(), b"r".to_vec());
         while let Some((key, _)) = self.entries().scan(&from, b"s", 1)?.pop() {
-            let (account, fiscal_id) = keys::group_of(&key).ok_or_else(unreadable)?;
-            from = keys::after(keys::ready(account.as_ref(), fiscal_id.as_ref(), DocId(u64::MAX)));
-            groups.push(Group { account, fiscal_id });
+            let (account, fiscal_id, sales) = keys::group_of(&key).ok_or_else(unreadable)?;
+            from = keys::after(keys::ready(account.as_ref(), fiscal_id.as_ref(), sales, DocId(u64::MAX)));
+            groups.push(Group { account, fiscal_id, sales });
         }
         Ok(groups)
     }
@@ -213,7 +216,7 @@ pub trait View: source::Source {
     /// The documents of a group that may be sent now, in order of intake: queued, with no due time, not waiting for a
     /// parent.
     fn ready(&self, group: &Group, after: Option<DocId>, limit: usize) -> Result<Vec<DocId>> {
-        let key = |id| keys::ready(group.account.as_ref(), group.fiscal_id.as_ref(), DocId(id));
+        let key = |id| keys::ready(group.account.as_ref(), group.fiscal_id.as_ref(), group.sales, DocId(id));
         let Some(first) = next_of(after) else { return Ok(Vec::new()) };
         ids(self.entries().scan(&key(first), &key(u64::MAX), limit)?)
     }

@@ -1,12 +1,14 @@
 //! The one writer. It takes the transactions that wait, decides them in order of arrival, writes what they record with
 //! one write and one flush, makes it visible, and only then tells those who wait. While it flushes, others gather: that
-//! is all there is to group commit. A group is written only after the one before is durable, so that a torn tail can
+//! is group commit. Those who were just told come again soon: for them the next group waits a fraction of a flush, else
+//! they and those who gathered meanwhile would take turns, each with half a group. One producer alone never waits. A group is written only after the one before is durable, so that a torn tail can
 //! only lie in the last one.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::checkpoint::{self, Checkpoint};
 use super::error::{JournalError, Result, panic_words};
@@ -19,6 +21,11 @@ use super::shared::{Job, Shared, Verdict, lock};
 use super::transaction::{Staging, Transaction};
 use crate::domain::event::Entry;
 use crate::domain::limits::{MAX_GROUP, MAX_GROUP_BYTES};
+
+/// A group waits for more at most this share of the time that the last flush took, …
+const PATIENCE: u32 = 4;
+/// … and at most so long, however slow the disk is.
+const LONGEST_PATIENCE: Duration = Duration::from_millis(2);
 
 /// The segment that is written to.
 pub(crate) struct Active {
@@ -33,6 +40,8 @@ pub(crate) struct Writer {
     pub last: Reached,
     pub reserve: Reserve,
     pub segment_bytes: u64,
+    /// Transactions that waited when the last group was flushed, before those in it were told.
+    pub waiting: usize,
 }
 
 /// Why a group was not written.
@@ -57,17 +66,23 @@ impl Writer {
     pub fn run(mut self) -> Writer {
         *lock(&self.shared.writer) = Some(std::thread::current().id());
         let mut jobs = VecDeque::new();
+        let (mut expected, mut patience) = (0, Duration::ZERO);
         loop {
-            let more = self.shared.take_jobs(MAX_GROUP - jobs.len().min(MAX_GROUP), jobs.is_empty());
-            jobs.extend(more);
+            let room = MAX_GROUP - jobs.len().min(MAX_GROUP);
+            let expect = if jobs.is_empty() { expected } else { 0 };
+            jobs.extend(self.shared.take_jobs(room, jobs.is_empty(), expect, patience));
             if jobs.is_empty() {
                 return self;
             }
+            let had = jobs.len();
             // No panic is known here. Should there be one, those who wait must hear of it.
             let commit = AssertUnwindSafe(|| self.commit(&mut jobs));
             if let Err(panic) = catch_unwind(commit) {
                 self.shared.poison(&JournalError::Panicked(panic_words(&*panic)));
             }
+            // Those who were told may come again, beside those who waited already.
+            expected = had.saturating_sub(jobs.len()) + self.waiting;
+            patience = (lock(&self.shared.stats).last_flush / PATIENCE).min(LONGEST_PATIENCE);
         }
     }
 
@@ -78,6 +93,7 @@ impl Writer {
             return;
         }
         self.reserve.new_group();
+        self.waiting = 0;
         if let Err(error) = self.shared.layers.failure().and_then(|()| self.roll_if_long()) {
             self.shared.poison(&error);
             return;
@@ -200,6 +216,7 @@ impl Writer {
             return Err(Failure::Poison(self.io("sync", error)));
         }
         let took = self.shared.clock.monotonic().saturating_sub(started);
+        self.waiting = self.shared.waiting();
         self.active.length += bytes.len() as u64;
         self.last = last;
         {

@@ -58,19 +58,51 @@ impl Pages {
     }
 }
 
-/// The rows of a list's answer: an array, bare or under one of the names in use.
+/// The rows of a list's answer: an array, bare or under `data`, as documented; or under the names that API Platform uses. An
+/// empty one under those is only believed beside its count: it could be a stub, and "nothing there" is what sending
+/// again rests on.
 pub(crate) fn rows(answer: Value) -> Result<Vec<Value>, NoRead> {
-    const NAMES: [&str; 4] = ["data", "hydra:member", "member", "items"];
+    const OTHERS: [&str; 3] = ["hydra:member", "member", "items"];
+    const COUNTS: [&str; 2] = ["hydra:totalItems", "totalItems"];
     let mut inner = answer;
+    let mut believed = true;
     for _ in 0..3 {
         inner = match inner {
-            Value::Array(rows) => return Ok(rows),
-            Value::Object(mut members) => match NAMES.iter().find_map(|name| members.remove(*name)) {
+            Value::Array(rows) if believed || !rows.is_empty() => return Ok(rows),
+            Value::Object(mut members) => match members.remove("data") {
                 Some(next) => next,
-                None => break,
+                None => {
+                    believed = COUNTS.iter().any(|name| members.get(*name).is_some_and(Value::is_number));
+                    match OTHERS.iter().find_map(|name| members.remove(*name)) {
+                        Some(next) => next,
+                        None => break,
+                    }
+                }
             },
             _ => break,
         };
     }
     Err(NoRead::failed("the answer is not a list"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::rows;
+
+    #[test]
+    fn an_empty_list_is_believed_where_it_is_surely_one() {
+        for empty in [json!([]), json!({"data": []}), json!({"hydra:member": [], "hydra:totalItems": 0})] {
+            assert_eq!(rows(empty).unwrap(), Vec::<serde_json::Value>::new());
+        }
+        for full in [json!([1]), json!({"data": {"data": [1]}}), json!({"hydra:member": [1]}), json!({"items": [1]})] {
+            assert_eq!(rows(full).unwrap(), [json!(1)]);
+        }
+        for stub in
+            [json!({"hydra:member": []}), json!({"items": []}), json!({"data": {"member": []}}), json!({}), json!(null)]
+        {
+            assert!(rows(stub.clone()).is_err(), "{stub}");
+        }
+    }
 }

@@ -78,6 +78,17 @@ impl Queue {
         Ok(self.journal().begin(move |txn| candidate.enter(txn)))
     }
 
+    /// Takes a document, and hands to `then` what [`Queue::take`] would return, once it is known. `then` runs on the
+    /// journal's writer or on this thread: it must be short. For a program that waits elsewhere than in a thread.
+    pub fn take_then(&self, document: NewDocument, then: impl FnOnce(Result<Ticket, Error>) + Send + 'static) {
+        match self.examine(document) {
+            Err(error) => then(Err(error)),
+            Ok(candidate) => self
+                .journal()
+                .begin_then(move |txn| candidate.enter(txn), move |answer| then(answer.map_err(Error::from).flatten())),
+        }
+    }
+
     fn examine(&self, document: NewDocument) -> Result<Candidate, Error> {
         let taken_at = self.clock().now();
         let accounts = Arc::new(read(&self.inner.accounts).clone());

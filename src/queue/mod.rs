@@ -1,7 +1,9 @@
 //! The queue as a till meets it: open, enqueue, look, decide. Everything here is synchronous and works from any thread,
 //! with no runtime and no network; what is returned as taken is safe on disk.
 
+mod feed;
 mod intake;
+pub(crate) mod lines;
 mod operator;
 pub(crate) mod parents;
 mod reading;

@@ -24,15 +24,12 @@ impl Surroundings {
 
     /// The hold that keeps this document, if any.
     pub(crate) fn hold_of(&self, progress: &Progress) -> Option<&Hold> {
-        self.holds.iter().find(|hold| {
-            Some(&hold.account) == progress.account.as_ref()
-                && (hold.fiscal_id.is_none() || hold.fiscal_id == progress.fiscal_id)
-        })
+        self.holds.iter().find(|hold| hold.covers(progress.account.as_ref(), progress.fiscal_id.as_ref()))
     }
 
     /// The hold under which the provider cannot even be asked about this document, if any.
     fn unasked(&self, progress: &Progress) -> Option<&Hold> {
-        self.holds.iter().find(|hold| Some(&hold.account) == progress.account.as_ref() && hold.stops_reading())
+        self.holds.iter().find(|hold| hold.is_of(progress.account.as_ref()) && hold.stops_reading())
     }
 }
 

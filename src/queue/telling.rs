@@ -110,7 +110,7 @@ fn remote(story: &Story) -> RemoteView {
 }
 
 /// One recorded event as the outside sees it.
-fn event(recorded: &Recorded) -> EventView {
+pub(super) fn event(recorded: &Recorded) -> EventView {
     let mut view = EventView {
         seq: recorded.seq,
         at: recorded.at,

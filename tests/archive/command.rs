@@ -6,7 +6,7 @@ use std::process::Stdio;
 use crate::cli::{Shop, sales};
 
 /// Twenty sales called off: at their end without a provider.
-fn over() -> Shop {
+pub fn over() -> Shop {
     let shop = Shop::new();
     shop.feed(&["enqueue"], sales(20)).status(0);
     let keys: Vec<String> = (1..=20).map(|n| format!("k{n}")).collect();

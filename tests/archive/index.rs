@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use staffetta::journal::{Journal, Options, RealFiles, Recovery, View, verify};
+use staffetta::journal::{Journal, JournalError, Options, RealFiles, Recovery, View, verify};
 use tempfile::tempdir;
 
 use super::{ALL, facts, sell};
@@ -107,4 +107,53 @@ fn the_journal_goes_on_while_it_is_archived() {
     journal.close().unwrap();
     let report = verify(folder.path(), Arc::new(RealFiles)).unwrap();
     assert!(report.sound && report.index_left_out.is_none() && report.documents == 220, "{report:?}");
+}
+
+/// `verify` of the journal in use reads each segment wherever it is by then.
+#[test]
+fn a_journal_in_use_is_verified_while_it_is_archived() {
+    let folder = tempdir().unwrap();
+    let (journal, _) = open(folder.path());
+    (0..200).for_each(|n| {
+        sell(&journal, &format!("old-{n:03}"));
+    });
+    std::thread::scope(|scope| {
+        let archiving = scope.spawn(|| journal.archive(ALL).unwrap().segments);
+        loop {
+            let over = archiving.is_finished();
+            let report = journal.verify().unwrap();
+            assert!(report.sound && report.documents == 200 && report.index_left_out.is_none(), "{report:?}");
+            if over {
+                break;
+            }
+        }
+        assert!(archiving.join().unwrap() > 5);
+    });
+}
+
+/// Closing waits for the archive in hand: nobody else has the journal while it is made.
+#[test]
+fn closing_waits_for_the_archive_in_hand() {
+    let folder = tempdir().unwrap();
+    let (journal, _) = open(folder.path());
+    (0..200).for_each(|n| {
+        sell(&journal, &format!("old-{n:03}"));
+    });
+    let all = facts(&journal).unwrap();
+    std::thread::scope(|scope| {
+        let archiving = scope.spawn(|| journal.archive(ALL));
+        while !folder.path().join("archives").exists() && !archiving.is_finished() {
+            std::thread::yield_now();
+        }
+        journal.close().unwrap();
+        let left = fs::read_dir(folder.path().join("archives")).unwrap().map(|entry| entry.unwrap().file_name());
+        let left: Vec<_> = left.collect();
+        assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".tmp")), "{left:?}");
+        let (again, _) = open(folder.path());
+        let count = fs::read_dir(folder.path().join("archives")).unwrap().count();
+        let ended = archiving.join().unwrap();
+        assert!(matches!(&ended, Err(JournalError::Closed) | Ok(_)), "{ended:?}");
+        assert_eq!(fs::read_dir(folder.path().join("archives")).unwrap().count(), count);
+        assert_eq!(facts(&again).unwrap(), all);
+    });
 }

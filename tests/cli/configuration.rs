@@ -55,8 +55,8 @@ fn a_wrong_configuration_is_one_line_with_file_line_and_cure() {
     for (from, to, line, cure) in [
         ("in_flight = 8", "in_fligth = 8", 8, "in_flight"),
         ("settle = \"120s\"", "settle = \"two minutes\"", 14, "90s"),
-        ("[[account]]\nname = \"taxfree\"", "[[account]]\nname = \"shop-roma\"", 45, "its own"),
-        ("http://127.0.0.1:7070/openapi", "http://openapi.example", 28, "https://"),
+        ("[[account]]\nname = \"taxfree\"", "[[account]]\nname = \"shop-roma\"", 47, "its own"),
+        ("http://127.0.0.1:7070/openapi", "http://openapi.example", 29, "https://"),
     ] {
         let shop = Shop::with(&[(from, to)]);
         for command in [&["status"][..], &["enqueue"], &["drain"], &["run"], &["company", "list"]] {

@@ -105,17 +105,6 @@ pub fn sums(lines: &[Line]) -> [Fraction; 5] {
     sums
 }
 
-/// One line given back, rounded to 8 places at every step: taxable, discount, net, VAT, total.
-pub fn returned(quantity: &str, sold: &str, unit_price: &str, unit_discount: &str, code: &str) -> [Fraction; 5] {
-    let quantity = Fraction::read(quantity);
-    let taxable = Fraction::read(unit_price).times(&quantity).round(8);
-    let discount = Fraction::read(unit_discount).times(&quantity).over(&Fraction::read(sold)).round(8);
-    let net = taxable.minus(&discount).round(8);
-    let vat = net.times(&rate(code)).round(8);
-    let total = net.plus(&vat);
-    [taxable, discount, net, vat, total]
-}
-
 #[test]
 fn the_model_rounds_half_away_from_zero() {
     for (up, down, places, text) in [

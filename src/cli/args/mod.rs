@@ -45,8 +45,20 @@ pub struct Cli {
     /// Say more on standard error; twice, still more
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Everywhere")]
     pub verbose: u8,
+    /// How the log on standard error is written: for people, or one JSON object a line [default: json with --json]
+    #[arg(long, global = true, value_name = "text|json", value_enum, help_heading = "Everywhere")]
+    pub log_format: Option<LogFormat>,
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// How the log is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs that collect logs.
+    Json,
 }
 
 /// The commands.
@@ -65,9 +77,10 @@ pub enum Command {
 
 Exit status: 0 all taken (a repeat of a known document is taken), 1 some refused. A bad line never stops the others.")]
     Enqueue(Enqueue),
-    /// Dispatch until SIGINT or SIGTERM, then finish what is on the wire and stop
+    /// Dispatch until SIGINT or SIGTERM, then finish what is on the wire and stop; serves tills and other commands meanwhile
     #[command(after_help = "Examples:
   staffetta run
+  curl --unix-socket journal/agent.sock http://localhost/v1/status
   staffetta -v --config /etc/staffetta/staffetta.toml run
 
 A second signal stops at once: what was on the wire is then in doubt, and looked up at the next start.")]

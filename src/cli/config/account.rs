@@ -29,6 +29,8 @@ pub struct ConfiguredAccount {
     pub credentials_changed: Option<NaiveDate>,
     /// An HTTP proxy.
     pub proxy: Option<String>,
+    /// With what its provider calls back; none: it does not.
+    pub callback_secret: Option<SecretSource>,
 }
 
 /// Where a provider is, and as whom we come. Addresses end without a slash.
@@ -95,6 +97,7 @@ impl AccountReader<'_> {
             requests_per_minute: typed.requests_per_minute.map_or(0, Spanned::into_inner),
             credentials_changed: typed.credentials_changed.as_ref().map(|value| self.date(value)).transpose()?,
             proxy: typed.proxy.as_ref().map(|text| self.proxy(text)).transpose()?,
+            callback_secret: typed.callback_secret.map(|secret| secret.into_inner().in_folder(self.folder)),
         };
         Ok((judged, name_text.span().start))
     }

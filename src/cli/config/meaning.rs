@@ -24,8 +24,7 @@ pub struct Config {
     pub journal: PathBuf,
     /// `[dispatch]`.
     pub dispatch: Dispatch,
-    /// `[agent]`, kept for the agent.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the agent is not built yet"))]
+    /// `[agent]`.
     pub agent: Agent,
     /// `[[account]]`, in the file's order; names are unique.
     pub accounts: Vec<ConfiguredAccount>,
@@ -51,15 +50,16 @@ pub struct Dispatch {
 }
 
 /// `[agent]`.
-#[cfg_attr(not(test), expect(dead_code, reason = "the agent is not built yet"))]
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Agent {
     /// A loopback address, where a socket file will not do.
     pub listen: Option<SocketAddr>,
     /// Its bearer token.
-    pub token: Option<SecretSource>,
+    pub token: SecretSource,
 }
 
+/// The file of the agent's token when nobody names one.
+const TOKEN: &str = "agent.token";
 /// The longest time-out taken: beyond an hour nothing would be sent from 22:55 on.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(3600);
 
@@ -172,7 +172,7 @@ pub(super) fn window(source: &Source<'_>, text: &Spanned<String>) -> Result<Wind
 }
 
 fn agent(source: &Source<'_>, typed: Option<typed::Agent>, folder: &Path) -> Result<Agent, Trouble> {
-    let Some(typed) = typed else { return Ok(Agent::default()) };
+    let typed = typed.unwrap_or_default();
     let listen = match &typed.listen {
         None => None,
         Some(text) => match text.get_ref().parse::<SocketAddr>() {
@@ -183,5 +183,6 @@ fn agent(source: &Source<'_>, typed: Option<typed::Agent>, folder: &Path) -> Res
             }
         },
     };
-    Ok(Agent { listen, token: typed.token.map(|token| token.into_inner().in_folder(folder)) })
+    let token = typed.token.map_or_else(|| SecretSource::File(TOKEN.into()), Spanned::into_inner);
+    Ok(Agent { listen, token: token.in_folder(folder) })
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 pub use account::{ConfiguredAccount, Endpoint};
 pub use meaning::Config;
-pub use secret::MissingSecret;
+pub use secret::{MissingSecret, SecretSource};
 
 use crate::cli::trouble::Trouble;
 

@@ -59,7 +59,7 @@ pub struct Track {
 }
 
 /// `[agent]`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Agent {
     pub listen: Option<Spanned<String>>,
@@ -76,6 +76,7 @@ pub struct Account {
     pub blackout: Option<Spanned<String>>,
     pub requests_per_minute: Option<Spanned<u32>>,
     pub credentials_changed: Option<Spanned<toml::Value>>,
+    pub callback_secret: Option<Spanned<SecretSource>>,
     pub proxy: Option<Spanned<String>>,
     // openapi, smart-receipt
     pub base_url: Option<Spanned<String>>,

@@ -2,7 +2,10 @@
 
 use std::io::{self, Read};
 
+use crate::domain::document::NewDocument;
 use crate::domain::limits::MAX_LINE;
+use crate::domain::line;
+use crate::error::Rejection;
 
 /// Bytes asked for at once.
 const CHUNK: usize = 256 * 1024;
@@ -19,6 +22,23 @@ pub enum Content<'a> {
     Blank,
     /// More than [`MAX_LINE`] bytes.
     TooLong,
+}
+
+impl Content<'_> {
+    /// The document that it is, or its key, as far as it can be made out, and why it is none; nothing for a blank line.
+    pub fn document(&self) -> Option<Result<NewDocument, (Option<String>, Rejection)>> {
+        Some(match self {
+            Content::Blank => return None,
+            Content::TooLong => {
+                let why = "the line is longer than 1 MiB: a document of that size is refused";
+                Err((None, Rejection::new("too_large", why)))
+            }
+            Content::Text(text) => line::parse(text).map_err(|error| {
+                let line::LineError { key, code, message, violations } = error;
+                (key, Rejection { code, message, violations })
+            }),
+        })
+    }
 }
 
 /// Cuts an input into lines. Memory is bounded by one line and one chunk.

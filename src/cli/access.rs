@@ -1,0 +1,368 @@
+//! The journal, wherever it is: open here, or held by an agent that is asked instead. A command does not know which, nor
+//! that it may change while it works.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+
+use super::config::Config;
+use super::trouble::Trouble;
+use super::{connect, trouble_of};
+use crate::agent::client::{Client, Failed};
+use crate::domain::document::NewDocument;
+use crate::domain::id::Key;
+use crate::error::{Error, Rejection};
+use crate::journal::JournalError;
+use crate::queue::Queue;
+use crate::view::{
+    ArchivedView, Decision, DocumentView, ListFilter, ReleaseDecision, StatusView, Summary, Taken, Ticket, Verified,
+};
+
+/// Pause before looking again who has the journal.
+const STEP: Duration = Duration::from_millis(50);
+/// How often is looked when the holder says that it serves an agent: it may be opening a large journal, or closing it.
+const FOR_AN_AGENT: u32 = 300;
+/// And when it does not: another command is done in a moment.
+const FOR_OTHERS: u32 = 10;
+/// How often one call is made again because the agent went away.
+const AGAIN: u32 = 20;
+
+/// Where the journal is.
+enum At {
+    Here(Queue),
+    There(Client),
+}
+
+/// The journal.
+pub struct Access<'a> {
+    config: &'a Config,
+    at: At,
+    runtime: Runtime,
+}
+
+/// A document with the line that it was read from.
+pub struct Line {
+    /// The document; it has a key.
+    pub document: NewDocument,
+    /// The line, with the key in it.
+    pub text: Vec<u8>,
+}
+
+impl Line {
+    /// From a line as it was read. One without a key gets it here: should the line have to be handed over twice, it is
+    /// the same document.
+    pub fn new(mut document: NewDocument, text: &[u8]) -> Line {
+        let mut text = text.to_vec();
+        if document.key.is_none() {
+            let key = Key::random(uuid::Uuid::new_v4());
+            // With every digit of its numbers: they are kept as text.
+            let object = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&text);
+            let written = object.and_then(|mut object| {
+                object.insert("key".to_owned(), serde_json::Value::String(key.to_string()));
+                serde_json::to_vec(&object)
+            });
+            if let Ok(written) = written {
+                text = written;
+            }
+            document.key = Some(key);
+        }
+        Line { document, text }
+    }
+}
+
+/// Opens the journal, or finds the agent that holds it: this with the queue, that with the client.
+fn locate(config: &Config, runtime: &Runtime) -> Result<At, Trouble> {
+    let client = Client::new(connect::agent_place(config)?);
+    let mut looked = 0;
+    loop {
+        let locked = match connect::try_open(config, "") {
+            Ok(queue) => return Ok(At::Here(queue)),
+            Err(error) => error,
+        };
+        let Error::Journal(JournalError::Locked { holder, .. }) = &locked else { return Err(trouble_of(locked)) };
+        if runtime.block_on(client.is_there()) {
+            return Ok(At::There(client));
+        }
+        looked += 1;
+        if looked >= if holder.contains(" run)") { FOR_AN_AGENT } else { FOR_OTHERS } {
+            return Err(trouble_of(locked));
+        }
+        runtime.block_on(async { tokio::time::sleep(STEP).await });
+    }
+}
+
+impl<'a> Access<'a> {
+    /// Finds the journal.
+    ///
+    /// # Errors
+    /// What the journal says; that it is held by somebody who serves no agent.
+    pub fn open(config: &'a Config) -> Result<Access<'a>, Trouble> {
+        let runtime = super::runtime()?;
+        Ok(Access { config, at: locate(config, &runtime)?, runtime })
+    }
+
+    /// The queue, if it is open here; gives it away.
+    pub fn into_queue(self) -> Result<Queue, Box<Access<'a>>> {
+        match self.at {
+            At::Here(queue) => Ok(queue),
+            At::There(_) => Err(Box::new(self)),
+        }
+    }
+
+    /// Closes the journal, if it is open here.
+    ///
+    /// # Errors
+    /// When that fails.
+    pub fn close(self) -> Result<(), Trouble> {
+        match self.at {
+            At::Here(queue) => queue.close().map_err(trouble_of),
+            At::There(_) => Ok(()),
+        }
+    }
+
+    /// Asks here or there. An agent that went away is looked for again, or its journal opened.
+    fn ask<T>(
+        &mut self,
+        here: impl Fn(&Queue) -> Result<T, Error>,
+        there: impl AsyncFn(&Client) -> Result<T, Failed>,
+    ) -> Result<T, Trouble> {
+        let mut times = 0;
+        loop {
+            let failed = match &self.at {
+                At::Here(queue) => return here(queue).map_err(trouble_of),
+                At::There(client) => match self.runtime.block_on(there(client)) {
+                    Ok(answer) => return Ok(answer),
+                    Err(failed) => failed,
+                },
+            };
+            times += 1;
+            self.look_again(failed, times)?;
+        }
+    }
+
+    /// After a failure: looks where the journal is now, unless that would help nothing.
+    fn look_again(&mut self, failed: Failed, times: u32) -> Result<(), Trouble> {
+        match failed {
+            Failed::Gone(_) if times < AGAIN => {
+                self.at = locate(self.config, &self.runtime)?;
+                Ok(())
+            }
+            Failed::Said(_, error) if error.code == "journal" && times < 2 => {
+                self.at = locate(self.config, &self.runtime)?;
+                Ok(())
+            }
+            failed => Err(trouble_of_agent(&failed)),
+        }
+    }
+
+    /// As [`Queue::status`].
+    pub fn status(&mut self) -> Result<StatusView, Trouble> {
+        self.ask(Queue::status, Client::status)
+    }
+
+    /// As [`Queue::list`].
+    pub fn list(&mut self, filter: &ListFilter) -> Result<Vec<Summary>, Trouble> {
+        self.ask(|queue| queue.list(filter), async |client| client.list(filter).await)
+    }
+
+    /// As [`Queue::show`].
+    pub fn show(&mut self, key: &str) -> Result<Option<DocumentView>, Trouble> {
+        self.ask(|queue| queue.show(key), async |client| client.show(key).await)
+    }
+
+    /// As [`Queue::retry`]; an unknown key is a decision not taken.
+    pub fn retry(&mut self, key: &str, who: &str, why: &str) -> Result<Decision, Trouble> {
+        self.ask(|queue| known(key, queue.retry(key, who, why)), async |client| client.retry(key, who, why).await)
+    }
+
+    /// As [`Queue::cancel`]; an unknown key is a decision not taken.
+    pub fn cancel(&mut self, key: &str, who: &str, why: &str) -> Result<Decision, Trouble> {
+        self.ask(|queue| known(key, queue.cancel(key, who, why)), async |client| client.cancel(key, who, why).await)
+    }
+
+    /// As [`Queue::resolve`]; an unknown key is a decision not taken.
+    pub fn resolve(&mut self, key: &str, accepted: Option<&str>, who: &str, why: &str) -> Result<Decision, Trouble> {
+        self.ask(
+            |queue| known(key, queue.resolve(key, accepted, who, why)),
+            async |client| client.resolve(key, accepted, who, why).await,
+        )
+    }
+
+    /// As [`Queue::archive`].
+    pub fn archive(&mut self, older_than: Duration) -> Result<ArchivedView, Trouble> {
+        self.ask(|queue| Ok(queue.archive(older_than)?.into()), async |client| client.archive(older_than).await)
+    }
+
+    /// As [`Queue::release`].
+    pub fn release(
+        &mut self,
+        account: &str,
+        fiscal_id: Option<&str>,
+        who: &str,
+        why: &str,
+    ) -> Result<ReleaseDecision, Trouble> {
+        self.ask(
+            |queue| queue.release(account, fiscal_id, who, why),
+            async |client| client.release(account, fiscal_id, who, why).await,
+        )
+    }
+
+    /// As [`Queue::export`]. Goes on after the last document it had when the agent goes away in the middle.
+    pub fn export(
+        &mut self,
+        filter: &ListFilter,
+        each: &mut dyn FnMut(DocumentView) -> ControlFlow<()>,
+    ) -> Result<(), Trouble> {
+        let mut filter = filter.clone();
+        let mut times = 0;
+        loop {
+            let mut after = filter.after;
+            let failed = match &self.at {
+                At::Here(queue) => return queue.export(&filter, each).map_err(trouble_of),
+                At::There(client) => {
+                    let mut each = |document: DocumentView| {
+                        after = document.id.parse().ok();
+                        each(document).is_continue()
+                    };
+                    match self.runtime.block_on(client.export(&filter, &mut each)) {
+                        Ok(()) => return Ok(()),
+                        Err(failed) => failed,
+                    }
+                }
+            };
+            filter.after = after;
+            times += 1;
+            self.look_again(failed, times)?;
+        }
+    }
+
+    /// Takes documents in order, as [`Queue::take_all`]: each is safe on disk when its ticket is here.
+    pub fn take_all(&mut self, lines: Vec<Line>) -> Result<Vec<Result<Ticket, Error>>, Trouble> {
+        let mut times = 0;
+        loop {
+            let failed = match &self.at {
+                At::Here(queue) => {
+                    return Ok(queue.take_all(lines.into_iter().map(|line| line.document).collect()));
+                }
+                At::There(client) => {
+                    let text = lines.iter().flat_map(|line| [line.text.as_slice(), b"\n"]).collect::<Vec<_>>().concat();
+                    match self.runtime.block_on(client.take(&text)) {
+                        Ok(taken) if taken.len() == lines.len() => {
+                            return Ok(taken.into_iter().map(|taken| taken.map_err(rejected).map(ticket)).collect());
+                        }
+                        Ok(_) => Failed::Strange("it did not answer every line".to_owned()),
+                        Err(failed) => failed,
+                    }
+                }
+            };
+            times += 1;
+            self.look_again(failed, times)?;
+        }
+    }
+
+    /// Does something that waits, beside the agent.
+    pub fn wait_beside<T>(&self, wait: impl AsyncFnOnce(Waiting<'_>) -> Result<T, Trouble>) -> Result<T, Trouble> {
+        let client = match &self.at {
+            At::Here(_) => None,
+            At::There(client) => Some(client),
+        };
+        self.runtime.block_on(wait(Waiting(client)))
+    }
+
+    /// Looks anew where the journal is.
+    ///
+    /// # Errors
+    /// As [`Access::open`].
+    pub fn again(mut self) -> Result<Access<'a>, Trouble> {
+        self.at = locate(self.config, &self.runtime)?;
+        Ok(self)
+    }
+}
+
+/// An agent that is waited for.
+pub struct Waiting<'a>(Option<&'a Client>);
+
+impl Waiting<'_> {
+    /// Waits until the agent has nothing left that it can do alone; `false` if it went away before.
+    pub async fn settled(&self) -> bool {
+        let Some(client) = self.0 else { return false };
+        loop {
+            match client.drained().await {
+                Ok(true) => return true,
+                // It waits a while before it says so; one that stops says so at once.
+                Ok(false) => tokio::time::sleep(STEP).await,
+                Err(_) => return false,
+            }
+        }
+    }
+}
+
+/// Reads the whole journal, wherever it is.
+///
+/// # Errors
+/// As [`Access::open`].
+pub fn verify(config: &Config, here: impl Fn() -> Result<Verified, Error>) -> Result<Verified, Trouble> {
+    let runtime = super::runtime()?;
+    let client = Client::new(connect::agent_place(config)?);
+    let mut looked = 0;
+    loop {
+        let locked = match here() {
+            Ok(found) => return Ok(found),
+            Err(error) => error,
+        };
+        let Error::Journal(JournalError::Locked { holder, .. }) = &locked else { return Err(trouble_of(locked)) };
+        match runtime.block_on(client.verify()) {
+            Ok(found) => return Ok(found),
+            Err(Failed::Gone(_)) => {}
+            Err(failed) => return Err(trouble_of_agent(&failed)),
+        }
+        looked += 1;
+        if looked >= if holder.contains(" run)") { FOR_AN_AGENT } else { FOR_OTHERS } {
+            return Err(trouble_of(locked));
+        }
+        runtime.block_on(async { tokio::time::sleep(STEP).await });
+    }
+}
+
+/// A decision about an unknown key is one that was not taken.
+fn known(key: &str, decided: Result<Decision, Error>) -> Result<Decision, Error> {
+    let not = |why: String| Decision { key: key.to_owned(), state: None, done: false, why };
+    match decided {
+        Err(error @ Error::UnknownKey(_)) => Ok(not(error.to_string())),
+        Err(Error::Rejected(rejection)) => Ok(not(rejection.message)),
+        other => other,
+    }
+}
+
+fn ticket(taken: Taken) -> Ticket {
+    let Taken { key, id, state, duplicate, .. } = taken;
+    Ticket { key, id, state, duplicate }
+}
+
+/// Every code of a refusal (CONTRACT.md 5).
+const CODES: [&str; 8] = [
+    "malformed",
+    "unknown_field",
+    "invalid",
+    "key_reused",
+    "unknown_account",
+    "unknown_parent",
+    "parent_conflict",
+    "too_large",
+];
+
+fn rejected(not: crate::view::NotTaken) -> Error {
+    let crate::view::ErrorView { code, message, violations } = not.error;
+    let code = CODES.into_iter().find(|known| *known == code).unwrap_or("journal");
+    Error::Rejected(Rejection { code, message, violations })
+}
+
+fn trouble_of_agent(failed: &Failed) -> Trouble {
+    let code = match failed {
+        Failed::Said(_, error) if error.code == "journal_damaged" => "journal_damaged",
+        Failed::Said(_, error) if error.code == "journal" => "journal",
+        _ => "agent",
+    };
+    Trouble::new(code, failed.to_string())
+}

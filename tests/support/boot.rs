@@ -1,0 +1,41 @@
+//! A machine that was started when the test says.
+
+use std::any::Any;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use staffetta::journal::{File, Files, RealFiles};
+
+/// The machine's file system, on a machine that says when it was started, or does not.
+pub struct Booted(pub Option<&'static str>);
+
+impl Files for Booted {
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        RealFiles.create_dir(dir)
+    }
+    fn names(&self, dir: &Path) -> io::Result<Vec<String>> {
+        RealFiles.names(dir)
+    }
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        RealFiles.create(path)
+    }
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        RealFiles.open(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        RealFiles.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        RealFiles.remove(path)
+    }
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        RealFiles.sync_dir(dir)
+    }
+    fn lock(&self, path: &Path, holder: &str) -> io::Result<Result<Box<dyn Any + Send + Sync>, String>> {
+        RealFiles.lock(path, holder)
+    }
+    fn boot_id(&self) -> Option<String> {
+        self.0.map(str::to_owned)
+    }
+}
