@@ -162,6 +162,8 @@ pub struct ArchivedView {
     pub index_bytes_before: Option<u64>,
     /// And after.
     pub index_bytes: Option<u64>,
+    /// Bytes of the table of what the index says of archived documents, which is with the archives.
+    pub table_bytes: Option<u64>,
     /// Why the index's files are as they were, if making them anew failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index_kept: Option<String>,

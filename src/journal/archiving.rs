@@ -43,6 +43,8 @@ pub struct Archived {
     /// Bytes of the index's files before and after it was made anew; `None` when it was not: nothing was archived, or it
     /// is kept in memory.
     pub index: Option<(u64, u64)>,
+    /// Bytes of the table of what the index says of archived documents, which is with the archives; `None` like `index`.
+    pub table: Option<u64>,
     /// Why the index is as it was, if making it anew failed. It is as good as before.
     pub index_kept: Option<String>,
 }
@@ -66,7 +68,8 @@ enum Verdict {
 
 impl Journal {
     /// Makes compressed archives of the sealed segments whose documents are all final, no longer followed, and came to
-    /// their state at or before `until`; then makes the index's files anew without the room that is lost in them. What
+    /// their state at or before `until`; then makes the index's files anew, without the room that is lost in them and
+    /// without what they say of archived documents, which goes into a table with the archives. What
     /// is archived is read as before: nothing changes but the bytes on the disk. Runs on this thread while the journal
     /// goes on taking; one at a time. The newest segment is sealed for it when it is all done with too.
     ///
@@ -111,9 +114,14 @@ impl Journal {
                 }
             }
         }
-        if done.segments > 0 {
-            match shared.layers.compact() {
-                Ok(bytes) => done.index = bytes,
+        let spans = shared.segments.archived_spans();
+        let covered = shared.layers.table()?.map(|(_, covered)| covered);
+        if covered.is_some_and(|covered| covered != spans.0.len() as u64) {
+            match shared.layers.compact(spans) {
+                Ok(done_so) => {
+                    done.index = done_so.map(|bytes| (bytes.before, bytes.after));
+                    done.table = done_so.map(|bytes| bytes.table);
+                }
                 Err(error) => {
                     tracing::warn!(%error, "the index keeps the files it has");
                     done.index_kept = Some(error.to_string());

@@ -10,9 +10,11 @@ use uuid::Uuid;
 use super::apply::{Changes, Entries, Pair};
 use super::error::{JournalError, Result};
 use super::heads::Heads;
-use super::index::{Reached, Store};
+use super::index::{Compacted, Reached, Store};
 use super::merge::merge;
 use super::shared::lock;
+use super::table::Which;
+use super::tabling::Spans;
 
 /// Bytes of `recent` beyond which it is put into the store, however few entries they are.
 const FLUSH_BYTES: usize = 16 * 1024 * 1024;
@@ -56,10 +58,11 @@ struct Work {
     stop: bool,
     /// Nothing is put into the store unless all of it must be: there is no room on the disk.
     held: bool,
-    /// The store's files are to be made anew.
-    compact: bool,
-    /// What became of it: bytes before and after.
-    compacted: Option<Result<Option<(u64, u64)>>>,
+    /// The store's files are to be made anew, with these archives in its table.
+    compact: Option<Spans>,
+    /// How often that was asked for, and up to which time it was done, with what became of it.
+    asked: u64,
+    compacted: Option<(u64, Result<Option<Compacted>>)>,
 }
 
 impl Layers {
@@ -140,9 +143,13 @@ impl Layers {
             if let Err(error) = self.flush_here() {
                 tracing::error!(%error, "the index cannot be written; it is made anew when the journal is opened again");
             }
-            if std::mem::take(&mut lock(&self.work).compact) {
-                let compacted = self.compact_here();
-                lock(&self.work).compacted = Some(compacted);
+            let (asked, spans) = {
+                let mut work = lock(&self.work);
+                (work.asked, work.compact.take())
+            };
+            if let Some(spans) = spans {
+                let compacted = self.compact_here(&spans);
+                lock(&self.work).compacted = Some((asked, compacted));
             }
             let still_large = self.size() > 0;
             work = lock(&self.work);
@@ -181,32 +188,53 @@ impl Layers {
 
     /// Has the flusher put everything into the store and then make the store's files anew, and waits for it. Reading and
     /// recording go on meanwhile; what is recorded gathers in memory, and with very much of it the writer waits. Returns
-    /// the bytes before and after; `None` for a store in memory. One at a time.
+    /// the bytes; `None` for a store in memory. One at a time.
     ///
     /// # Errors
     /// The store is as it was, unless it has [failed](Self::failure).
-    pub fn compact(&self) -> Result<Option<(u64, u64)>> {
+    pub fn compact(&self, spans: Spans) -> Result<Option<Compacted>> {
+        let asked = self.begin_compacting(spans)?;
+        let mut work = lock(&self.work);
+        loop {
+            match &work.compacted {
+                Some((done, compacted)) if *done >= asked => return compacted.clone(),
+                _ => work = self.wait(work),
+            }
+        }
+    }
+
+    /// The same without waiting for it.
+    ///
+    /// # Errors
+    /// When it is closed.
+    pub fn begin_compacting(&self, spans: Spans) -> Result<u64> {
         let mut work = lock(&self.work);
         if work.stop {
             return Err(JournalError::Closed);
         }
-        (work.wanted, work.compact) = (true, true);
+        work.asked += 1;
+        (work.wanted, work.compact) = (true, Some(spans));
         self.changed.notify_all();
-        loop {
-            if let Some(compacted) = work.compacted.take() {
-                return compacted;
-            }
-            work = self.wait(work);
-        }
+        Ok(work.asked)
+    }
+
+    /// The store's table, and of how many archives it was made; `None` for a store in memory.
+    pub fn table(&self) -> Result<Option<(Option<Which>, u64)>> {
+        self.with_store(|store| Ok(store.table()))
+    }
+
+    /// Reads all of the store's table; what is wrong with it, if anything is.
+    pub fn check_table(&self) -> Result<Option<String>> {
+        self.with_store(|store| Ok(store.check_table(self.journal)))
     }
 
     /// On the flusher's thread: nobody else puts anything into the store, so that a copy of it is whole.
-    fn compact_here(&self) -> Result<Option<(u64, u64)>> {
+    fn compact_here(&self, spans: &Spans) -> Result<Option<Compacted>> {
         self.failure()?;
         let Some(reached) = *lock(&self.stored) else { return Ok(None) };
         let copy = {
             let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
-            store.as_ref().ok_or(JournalError::Closed)?.copy(self.journal, reached)?
+            store.as_ref().ok_or(JournalError::Closed)?.copy(self.journal, reached, spans)?
         };
         let Some(copy) = copy else { return Ok(None) };
         let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);

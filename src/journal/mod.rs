@@ -15,7 +15,8 @@
 //!    the others is still recorded.
 //! 6. Order comes from sequence numbers. The clock's time is written down and decides nothing.
 //!
-//! **Files** (folder 0700, files 0600): `segments/*.seg` the facts; `archives/*.arc` those of them that were archived;
+//! **Files** (folder 0700, files 0600): `segments/*.seg` the facts; `archives/*.arc` those of them that were archived,
+//! `archives/*.idx` what the index says of those;
 //! `checkpoint` a witness of how far they were durable;
 //! `index/` the view, may be deleted when nobody has the journal open; `reserve` room kept aside; `lock`. Segments but the
 //! newest never change: a backup copies `segments/` (the newest one last), then `archives/`, and needs nothing else.
@@ -30,6 +31,7 @@ mod chain;
 mod checkpoint;
 mod error;
 mod files;
+mod filter;
 mod folders;
 mod heads;
 mod index;
@@ -54,6 +56,8 @@ mod segment;
 mod shared;
 mod stored;
 mod sums;
+mod table;
+mod tabling;
 mod transaction;
 mod verify;
 mod view;

@@ -133,7 +133,7 @@ pub(crate) fn stated_length(bytes: &[u8]) -> Option<usize> {
     (magic == MAGIC && size >= FIXED + PART).then_some(size)
 }
 
-fn compress(raw: &[u8], out: &mut Vec<u8>) -> std::io::Result<Part> {
+pub(crate) fn compress(raw: &[u8], out: &mut Vec<u8>) -> std::io::Result<Part> {
     let packed = zstd::bulk::compress(raw, LEVEL)?;
     let length = |bytes: &[u8]| u32::try_from(bytes.len()).map_err(|_| invalid("a part of it is too long"));
     let part = Part { raw: length(raw)?, packed: length(&packed)?, crc: crc32fast::hash(&packed) };

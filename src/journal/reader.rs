@@ -12,6 +12,7 @@ use super::files::{File, Files, read_there};
 use super::record::{self, Flaw, Frame, Position};
 use super::replay::Replayed;
 use super::segment;
+use super::tabling::Spans;
 use super::view::Recorded;
 use crate::domain::limits::MAX_RECORD;
 
@@ -51,6 +52,14 @@ impl Segments {
     /// Those that are archives.
     pub fn archived(&self) -> BTreeSet<u64> {
         self.archived.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The sequence numbers of the records in archives.
+    pub fn archived_spans(&self) -> Spans {
+        let (names, archived) = (self.names(), self.archived());
+        let ends = names.iter().skip(1);
+        let spans = names.iter().zip(ends).filter(|(name, _)| archived.contains(name));
+        Spans(spans.map(|(first, end)| (*first, *end)).collect())
     }
 
     /// From now on this segment is read from its archive.

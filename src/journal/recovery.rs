@@ -21,6 +21,7 @@ use super::resolve;
 use super::seal::{mark, seal};
 use super::segment::{self, Header};
 use super::shared::Shared;
+use super::table;
 use super::writer::Writer;
 use super::{Options, Recovery};
 
@@ -97,6 +98,9 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<Brought> {
     let (up, why) = bring_up(dir, options, id, &segments, clean, distrust)?;
     match seal(dir, options, &up, &segments, known) {
         Ok((writer, mut recovery)) => {
+            settle_table(dir, &up.shared).unwrap_or_else(|error| {
+                tracing::warn!(%error, "what the index says of archived documents is left as it is");
+            });
             recovery.created = created;
             recovery.rebuilt = why.filter(|_| !created);
             Ok(Brought { writer, flusher: up.flusher, recovery })
@@ -106,6 +110,17 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<Brought> {
             Err(error)
         }
     }
+}
+
+/// Removes tables that belong to no index, and has the index's made anew if it is of other archives than there are.
+fn settle_table(dir: &Path, shared: &Shared) -> Result<()> {
+    let Some((table, covered)) = shared.layers.table()? else { return Ok(()) };
+    table::clean(dir, table)?;
+    let spans = shared.segments.archived_spans();
+    if covered != spans.0.len() as u64 {
+        shared.layers.begin_compacting(spans)?;
+    }
+    Ok(())
 }
 
 /// Why the index cannot be trusted, if so.
@@ -201,7 +216,7 @@ fn bring_up(
     }
     let had = folder.exists();
     let attempt = |clean| {
-        let (store, reached) = Store::open(&folder, id, clean)?;
+        let (store, reached) = Store::open(&folder, dir, id, clean)?;
         let fresh = reached.is_none();
         Ok((try_index(dir, options, id, segments, store, reached)?, fresh))
     };

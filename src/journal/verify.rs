@@ -137,7 +137,9 @@ pub(crate) fn open_journal(journal: &Journal) -> Result<Report> {
     let layers = layers_for(dir, &files, &names, id, &scratch)?;
     let mut check = Check { report, layers, changes: Changes::new(), known, index: None, failed: false };
     let ended = salvage::walk(&files, dir, id, &names, &mut |met| check.meet(met))?;
-    if !check.failed {
+    if let Some(what) = shared.layers.check_table()? {
+        check.report.damage.push(elsewhere(anew(&what)));
+    } else if !check.failed {
         let wrong = live::compare(journal, end, &check.layers)?;
         check.report.damage.extend(wrong.map(|key| elsewhere(disagrees(Some(&key)))));
     }
@@ -154,7 +156,7 @@ fn layers_for(dir: &Path, files: &dyn Files, names: &Names, id: uuid::Uuid, scra
     let store = if size(dir, files, names)? <= IN_MEMORY {
         Store::memory()
     } else {
-        Store::open(&scratch.0.join("records"), id, false)?.0
+        Store::open(&scratch.0.join("records"), &scratch.0, id, false)?.0
     };
     Ok(Layers::new(id, store, FLUSH))
 }
@@ -164,6 +166,10 @@ fn disagrees(entry: Option<&[u8]>) -> String {
         Some(key) => format!("the index disagrees with the records at entry {}", key.escape_ascii()),
         None => "the index disagrees with the records".to_owned(),
     };
+    anew(&what)
+}
+
+fn anew(what: &str) -> String {
     format!("{what}; remove the folder `{INDEX}` to have it made anew")
 }
 
@@ -258,8 +264,11 @@ fn open_index(
     let damaged = |error| NoIndex::Damaged(format!("{error}; the next open makes it anew"));
     let copy = scratch.0.join("index");
     folders::copy(&dir.join(INDEX), &copy).map_err(damaged)?;
-    match Store::open(&copy, id, known.is_some_and(|known| known.clean)).map_err(damaged)? {
-        (store, Some(reached)) => Ok((store, reached)),
+    match Store::open(&copy, dir, id, known.is_some_and(|known| known.clean)).map_err(damaged)? {
+        (store, Some(reached)) => match store.check_table(id) {
+            Some(what) => Err(NoIndex::Damaged(anew(&what))),
+            None => Ok((store, reached)),
+        },
         (_, None) => Err(NoIndex::LeftOut("it is empty".to_owned())),
     }
 }
@@ -417,7 +426,7 @@ mod tests {
             [(keys::of_key(&name), Some(vec![9])), (keys::of_key(&name), None), (b"zz".to_vec(), Some(vec![]))]
         {
             let change = |key: &Vec<u8>, value| {
-                let (store, reached) = Store::open(&dir.path().join(INDEX), id, true).unwrap();
+                let (store, reached) = Store::open(&dir.path().join(INDEX), dir.path(), id, true).unwrap();
                 let before = store.get(key).unwrap();
                 store.apply(id, &Changes::from([(key.clone(), value)]), reached.unwrap()).unwrap();
                 store.close().unwrap();

@@ -234,6 +234,7 @@ impl From<crate::journal::Archived> for ArchivedView {
             kept: done.kept,
             index_bytes_before,
             index_bytes,
+            table_bytes: done.table,
             index_kept: done.index_kept,
             damage: damage.collect(),
         }
