@@ -45,6 +45,9 @@ fn in_words(done: &ArchivedView, args: &args::Archive, out: &mut Output) -> Resu
     if let (Some(before), Some(after)) = (done.index_bytes_before, done.index_bytes) {
         out.line(format_args!("  the index was made anew: {} became {}", megabytes(before), megabytes(after)))?;
     }
+    if let Some(bytes) = done.table_bytes {
+        out.line(format_args!("  what it says of archived documents is with the archives: {}", megabytes(bytes)))?;
+    }
     if let Some(why) = &done.index_kept {
         out.line(plain(&format!("  the index keeps its files: {why}")))?;
     }

@@ -22,7 +22,11 @@ fn it_goes_through_the_agent_and_everything_is_read_beside_it() {
     let done = shop.run(&["--json", "archive", "--older-than", "0s"]).status(0).one();
     schema::matches("Archived", &done);
     assert_eq!((&done["segments"], &done["kept"], &done["damage"]), (&json!(1), &json!(0), &json!([])), "{done}");
-    assert_eq!(fs::read_dir(shop.path("journal/archives")).unwrap().count(), 1);
+    assert_eq!(
+        fs::read_dir(shop.path("journal/archives")).unwrap().count(),
+        2,
+        "the archive, and the table of its documents"
+    );
     assert_eq!(told(), before);
     let verified = || {
         let verified = shop.run(&["--json", "verify"]).status(0).one();

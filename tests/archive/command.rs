@@ -29,10 +29,14 @@ fn archived_documents_are_listed_shown_exported_and_verified() {
     assert_eq!(nothing, "nothing to do: no segment has been done with for 720h\n");
     let done = shop.run(&["--json", "archive", "--older-than", "0s"]).status(0).one();
     assert_eq!((&done["segments"], &done["kept"]), (&1.into(), &0.into()), "{done}");
-    for number in ["bytes", "archive_bytes", "index_bytes_before", "index_bytes"] {
+    for number in ["bytes", "archive_bytes", "index_bytes_before", "index_bytes", "table_bytes"] {
         assert!(done[number].as_u64().unwrap() > 0, "{done}");
     }
-    assert_eq!(fs::read_dir(shop.path("journal/archives")).unwrap().count(), 1);
+    assert_eq!(
+        fs::read_dir(shop.path("journal/archives")).unwrap().count(),
+        2,
+        "the archive, and the table of its documents"
+    );
     assert_eq!(told(), before);
     let verified = shop.run(&["--json", "verify"]).status(0).one();
     assert_eq!((&verified["sound"], &verified["documents"]), (&true.into(), &20.into()));

@@ -225,7 +225,7 @@ fn what_the_index_says_of_archived_documents_is_in_a_table_and_said_as_before() 
     let waits = enqueue(&journal, sale("waits")).unwrap();
     let (before, all) = (asked(&journal), facts(&journal).unwrap());
     let done = journal.archive(ALL).unwrap();
-    assert!(done.segments > 5 && done.kept == 0, "{done:?}");
+    assert!(done.segments > 3 && done.kept == 0, "{done:?}");
     let (index, table) = (done.index.unwrap().1, done.table.unwrap());
     assert!(table > 1_000 && tables(folder.path()).len() == 1, "{index} {table}");
     let same = |journal: &Journal, when: &str| {
@@ -304,17 +304,13 @@ fn a_damaged_or_missing_table_is_told_and_made_anew() {
     }
     // Told by the journal in use too, which goes on with what it does not need it for.
     let mut bytes = whole.clone();
-    bytes[30] ^= 1;
+    bytes[whole.len() / 2] ^= 1;
     fs::write(&table, &bytes).unwrap();
     let (journal, _) = open(folder.path());
     let report = journal.verify().unwrap();
     assert!(!report.sound && report.damage[0].what.contains("remove the folder `index`"), "{report:?}");
     // Whoever needs it hears of it; the next open makes it anew.
-    assert!(
-        journal.list(&staffetta::journal::Filter::default(), None, usize::MAX).is_err() || journal.counts().is_ok()
-    );
-    let failed = (0..150).any(|n| journal.find(&key(&format!("old-{n:03}"))).is_err());
-    assert!(failed || journal.in_state(staffetta::domain::state::State::Registered, None, 500).is_err());
+    assert!(journal.list(&staffetta::journal::Filter::default(), None, usize::MAX).is_err());
     drop(journal);
     let (journal, recovery) = open(folder.path());
     assert!(recovery.rebuilt.is_some(), "{recovery:?}");
@@ -358,7 +354,11 @@ fn an_index_of_fewer_archives_is_made_anew_at_the_next_open() {
             fs::create_dir_all(to).unwrap();
             for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
                 let to = to.join(entry.file_name());
-                if entry.path().is_dir() { copy(&entry.path(), &to) } else { drop(fs::copy(entry.path(), to).unwrap()) }
+                if entry.path().is_dir() {
+                    copy(&entry.path(), &to)
+                } else {
+                    fs::copy(entry.path(), to).map(drop).unwrap()
+                }
             }
         }
         copy(from, to)
