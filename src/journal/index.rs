@@ -77,7 +77,7 @@ pub(crate) struct Compacted {
 
 /// Where index entries are kept.
 pub(crate) enum Store {
-    Sled(Sled),
+    Sled(Box<Sled>),
     Memory(RwLock<BTreeMap<Vec<u8>, Vec<u8>>>),
 }
 
@@ -134,7 +134,11 @@ impl Store {
         fs::remove_file(&redo).map(|()| true).or_else(missing).map_err(problem)?;
         let Some(bytes) = sled.guarded(|db| db.get(META))? else {
             let empty = sled.guarded(|db| Ok(db.is_empty()))?;
-            return if empty { Ok((Store::Sled(sled), None)) } else { Err(JournalError::index("it has no beginning")) };
+            return if empty {
+                Ok((Store::Sled(Box::new(sled)), None))
+            } else {
+                Err(JournalError::index("it has no beginning"))
+            };
         };
         let meta: Meta = apply::decode(&bytes)?;
         if meta.version != INDEX_VERSION {
@@ -147,7 +151,7 @@ impl Store {
             let (which, covered): (Which, u64) = apply::decode(&said)?;
             (sled.table, sled.covered) = (Some(Table::open(home, journal, which)?), covered);
         }
-        Ok((Store::Sled(sled), meta.reached))
+        Ok((Store::Sled(Box::new(sled)), meta.reached))
     }
 
     /// The table that belongs to it, and of how many archives that was made. `None` for one in memory, which has none.
@@ -249,7 +253,7 @@ impl Store {
             new.table = Some(made);
         }
         new.put_all(&Changes::new(), &meta)?;
-        Ok(Some(Store::Sled(new)))
+        Ok(Some(Store::Sled(Box::new(new))))
     }
 
     /// Makes a copy the one that is opened from now on, and says how many bytes its files have.
@@ -263,7 +267,7 @@ impl Store {
         let (temporary, current) = (new.folder.join("current.tmp"), new.folder.join(CURRENT));
         fs::write(&temporary, name).and_then(|()| fs::rename(&temporary, &current)).map_err(problem)?;
         new.broken = new.folder.join(BROKEN);
-        let Sled { db, data, table, .. } = std::mem::replace(old, new);
+        let Sled { db, data, table, .. } = *std::mem::replace(old, new);
         guarded(move || {
             drop(db);
             Ok(())
@@ -279,7 +283,7 @@ impl Store {
     pub fn close(self) -> Result<()> {
         let Store::Sled(sled) = self else { return Ok(()) };
         sled.guarded(|db| db.flush().map(|_| ()))?;
-        let Sled { db, folder, data, .. } = sled;
+        let Sled { db, folder, data, .. } = *sled;
         guarded(move || {
             drop(db);
             Ok(())
