@@ -25,7 +25,7 @@ use super::error::{JournalError, Result, panic_words};
 use super::folders::{make_private, missing, names, protect, remove_folder, size, sync_tree};
 use super::record::{Hash, Position};
 use super::table::{Table, Which};
-use super::tabling::{Maker, Spans};
+use super::tabling::{Compacted, Maker, Spans};
 use super::{blocks, redo, sums, table};
 
 /// sled's own folder in the index's: one of these, said by the file `current`; without that file it is the first. sled
@@ -65,14 +65,6 @@ struct Meta {
     version: u32,
     journal: Uuid,
     reached: Option<Reached>,
-}
-
-/// Bytes of the index's files before and after they were made anew, and of the table.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Compacted {
-    pub before: u64,
-    pub after: u64,
-    pub table: u64,
 }
 
 /// Where index entries are kept.

@@ -10,11 +10,11 @@ use uuid::Uuid;
 use super::apply::{Changes, Entries, Pair};
 use super::error::{JournalError, Result};
 use super::heads::Heads;
-use super::index::{Compacted, Reached, Store};
+use super::index::{Reached, Store};
 use super::merge::merge;
 use super::shared::lock;
 use super::table::Which;
-use super::tabling::Spans;
+use super::tabling::{Compacted, Spans};
 
 /// Bytes of `recent` beyond which it is put into the store, however few entries they are.
 const FLUSH_BYTES: usize = 16 * 1024 * 1024;

@@ -37,6 +37,14 @@ impl Spans {
     }
 }
 
+/// Bytes of the index's files before and after they were made anew, and of the table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Compacted {
+    pub before: u64,
+    pub after: u64,
+    pub table: u64,
+}
+
 /// Makes a table, entry by entry in order.
 pub(crate) struct Maker {
     file: BufWriter<fs::File>,
