@@ -1,6 +1,7 @@
 //! The agent (CONTRACT.md 6): the real program over real sockets. Every answer is held against `openapi.json`, so that the
 //! file cannot drift from what is said.
 
+mod archive;
 mod callbacks;
 mod commands;
 mod crash;

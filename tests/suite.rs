@@ -1,6 +1,7 @@
 //! One binary for all integration tests; each file is named for what it proves.
 
 mod agent;
+mod archive;
 mod backup;
 mod blackout;
 mod cli;

@@ -15,8 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::domain::limits::{MAX_ANSWER, MAX_PAGE};
 use crate::view::{
-    Decision, DocumentView, ErrorView, ListFilter, NotTaken, Page, ReleaseDecision, StatusView, Summary, Taken,
-    Verified,
+    ArchivedView, Decision, DocumentView, ErrorView, ListFilter, NotTaken, Page, ReleaseDecision, StatusView, Summary,
+    Taken, Verified,
 };
 
 /// Longest wait for an answer that is not read piece by piece; the agent gives up before.
@@ -182,8 +182,24 @@ impl Client {
     }
 
     pub(crate) async fn verify(&self) -> Result<Verified, Failed> {
+        self.later(Method::GET, "/v1/verify", None).await
+    }
+
+    pub(crate) async fn archive(&self, older_than: Duration) -> Result<ArchivedView, Failed> {
+        let older_than_ms = u64::try_from(older_than.as_millis()).unwrap_or(u64::MAX);
+        let body = serde_json::to_vec(&serde_json::json!({"older_than_ms": older_than_ms})).map_err(strange)?;
+        self.later(Method::POST, "/v1/archive", Some(("application/json", &body))).await
+    }
+
+    /// One call whose answer takes as long as it takes; what went wrong is in the answer.
+    async fn later<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&str, &[u8])>,
+    ) -> Result<T, Failed> {
         let mut text = Vec::new();
-        self.stream("/v1/verify", &mut |piece| {
+        self.stream(method, path, body, &mut |piece| {
             text.extend_from_slice(piece);
             text.len() <= MAX_ANSWER
         })
@@ -206,7 +222,7 @@ impl Client {
     ) -> Result<(), Failed> {
         let mut rest = Vec::new();
         let mut wrong = None;
-        self.stream(&format!("/v1/export?{}", query(filter)), &mut |piece| {
+        self.stream(Method::GET, &format!("/v1/export?{}", query(filter)), None, &mut |piece| {
             rest.extend_from_slice(piece);
             let mut start = 0;
             let mut go_on = true;
@@ -259,8 +275,14 @@ impl Client {
     }
 
     /// One call whose answer is read piece by piece, without a limit of time, until `take` has enough.
-    async fn stream(&self, path: &str, take: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), Failed> {
-        let response = self.send(Method::GET, path, None).await?;
+    async fn stream(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&str, &[u8])>,
+        take: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Result<(), Failed> {
+        let response = self.send(method, path, body).await?;
         let status = response.status();
         let mut parts = Body::new(response.into_body()).into_data_stream();
         let mut said = Vec::new();

@@ -145,10 +145,15 @@ async fn read<T: DeserializeOwned + Default>(
     request: Request<Body>,
 ) -> Result<(String, T), Answer> {
     let Path(name) = name.map_err(|error| reply::bad(&error.body_text()))?;
+    Ok((name, said(desk, request).await?))
+}
+
+/// The object in the body; no body is an empty object.
+pub(super) async fn said<T: DeserializeOwned + Default>(desk: &Desk, request: Request<Body>) -> Result<T, Answer> {
     let kind = kind(request.headers());
     let held = body(desk, request, MAX_REQUEST).await?;
     if held.bytes.trim_ascii().is_empty() {
-        return Ok((name, T::default()));
+        return Ok(T::default());
     }
     // A web page can send a form or plain text without asking anybody; JSON it cannot.
     if kind.as_deref() != Some("application/json") {
@@ -158,6 +163,5 @@ async fn read<T: DeserializeOwned + Default>(
     if held.bytes.trim_ascii().first() != Some(&b'{') {
         return Err(reply::bad("the body must be a JSON object"));
     }
-    let said = serde_json::from_slice(&held.bytes).map_err(|error| reply::bad(&format!("the body: {error}")))?;
-    Ok((name, said))
+    serde_json::from_slice(&held.bytes).map_err(|error| reply::bad(&format!("the body: {error}")))
 }

@@ -1,22 +1,24 @@
-//! `GET /v1/export` and `GET /v1/verify`: for the commands of that name. Both may take long: they are read piece by piece,
-//! at the caller's pace.
+//! `GET /v1/export`, `GET /v1/verify` and `POST /v1/archive`: for the commands of that name. They may take long: an export
+//! is read piece by piece, at the caller's pace; the others answer when they are done.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::http::{Request, StatusCode};
 use futures_util::stream;
+use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::Desk;
 use super::documents::Selection;
 use super::reply::{self, Answer};
+use super::{Desk, decisions};
 use crate::error::Error;
 use crate::queue::Queue;
-use crate::view::ListFilter;
+use crate::view::{ArchivedView, ListFilter};
 
 /// Bytes of documents that are read at a time.
 const PIECE: usize = 256 * 1024;
@@ -96,16 +98,45 @@ fn read(queue: &Queue, filter: &ListFilter) -> Result<Piece, Error> {
 
 /// `GET /v1/verify`: one object, when everything is read.
 pub(super) async fn verify(State(desk): State<Arc<Desk>>) -> Answer {
+    later(&desk, |queue| queue.verify())
+}
+
+/// What `POST /v1/archive` is told.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Archive {
+    /// Only what has been final for so long.
+    older_than_ms: u64,
+}
+
+/// `POST /v1/archive`: one object, when it is done. It is done to its end even if nobody waits.
+pub(super) async fn archive(State(desk): State<Arc<Desk>>, request: Request<Body>) -> Answer {
+    match decisions::said::<Option<Archive>>(&desk, request).await {
+        Ok(Some(Archive { older_than_ms })) => {
+            let age = Duration::from_millis(older_than_ms);
+            later(&desk, move |queue| Ok(ArchivedView::from(queue.archive(age)?)))
+        }
+        Ok(None) => reply::bad("say how old: `{\"older_than_ms\": 2592000000}`"),
+        Err(answer) => answer,
+    }
+}
+
+/// Work that takes longer than a call may: the head is said at once, what became of it in the body.
+fn later<T: Serialize + Send + 'static>(
+    desk: &Desk,
+    work: impl FnOnce(&Queue) -> Result<T, Error> + Send + 'static,
+) -> Answer {
     let Ok(room) = Arc::clone(&desk.streams).try_acquire_owned() else {
         return reply::busy("too many read already: come again in a moment");
     };
-    // Reading a large journal takes longer than a call may: the head is said at once.
-    let parts = stream::once(async move {
+    let queue = desk.queue.clone();
+    let working = tokio::task::spawn_blocking(move || {
         let _room = room;
-        let queue = desk.queue.clone();
-        let verified = tokio::task::spawn_blocking(move || queue.verify()).await;
-        let text = match verified.map_err(|error| Error::Dispatcher(error.to_string())).flatten() {
-            Ok(found) => serde_json::to_vec(&found),
+        work(&queue)
+    });
+    let parts = stream::once(async move {
+        let text = match working.await.map_err(|error| Error::Dispatcher(error.to_string())).flatten() {
+            Ok(done) => serde_json::to_vec(&done),
             Err(error) => serde_json::to_vec(&serde_json::json!({
                 "error": {"code": "journal", "message": error.to_string(), "violations": []}
             })),

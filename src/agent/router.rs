@@ -24,6 +24,7 @@ pub(super) fn router(desk: Arc<Desk>) -> Router {
         .route("/v1/callbacks/{account}", post(callbacks::take))
         .route("/v1/export", get(export::export))
         .route("/v1/verify", get(export::verify))
+        .route("/v1/archive", post(export::archive))
         .route("/v1/drained", get(wait::drained))
         .route("/v1/openapi.json", get(description))
         .route("/metrics", get(metrics::show))

@@ -16,7 +16,9 @@ use crate::domain::id::Key;
 use crate::error::{Error, Rejection};
 use crate::journal::JournalError;
 use crate::queue::{Begun, Queue, clip};
-use crate::view::{Decision, DocumentView, ListFilter, ReleaseDecision, StatusView, Summary, Taken, Ticket, Verified};
+use crate::view::{
+    ArchivedView, Decision, DocumentView, ListFilter, ReleaseDecision, StatusView, Summary, Taken, Ticket, Verified,
+};
 
 /// Pause before looking again who has the journal.
 const STEP: Duration = Duration::from_millis(50);
@@ -246,6 +248,11 @@ impl<'a> Access<'a> {
                 .iter()
                 .any(|one| one.event == event && one.at >= began && same(&one.who, who) && same(&one.why, why))
         }))
+    }
+
+    /// As [`Queue::archive`].
+    pub fn archive(&mut self, older_than: Duration) -> Result<ArchivedView, Trouble> {
+        self.ask(|queue| Ok(queue.archive(older_than)?.into()), async |client| client.archive(older_than).await)
     }
 
     /// As [`Queue::release`].

@@ -42,6 +42,20 @@ pub fn with_accounts(config: Config) -> Result<Config, Trouble> {
     Ok(config)
 }
 
+/// Refuses a folder without a journal, for the commands that must not make one.
+///
+/// # Errors
+/// [`Trouble`] `journal_missing`.
+pub fn there_is_a_journal(config: &Config) -> Result<(), Trouble> {
+    let folder = &config.journal;
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let message =
+        format!("there is no journal at {}: nothing was ever taken with this configuration", folder.display());
+    Err(Trouble::new("journal_missing", message))
+}
+
 /// Opens the journal. Needs no secret. `role` is said to whoever finds it locked.
 ///
 /// # Errors

@@ -46,6 +46,17 @@ pub fn parse(text: &str) -> Result<Duration, BadDuration> {
     Ok(sum)
 }
 
+/// Reads how old something must be: a duration that may begin with days, `30d` or `1d12h`. A day has 24 hours.
+pub fn parse_age(text: &str) -> Result<Duration, BadDuration> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, tail) = text.split_at(digits);
+    let Some(rest) = tail.strip_prefix('d').filter(|_| !number.is_empty()) else { return parse(text) };
+    let days: u32 = number.parse().map_err(|_| BadDuration::TooLong)?;
+    let days = Duration::from_secs(24 * 3600).checked_mul(days).ok_or(BadDuration::TooLong)?;
+    let rest = if rest.is_empty() { Duration::ZERO } else { parse(rest)? };
+    days.checked_add(rest).filter(|sum| *sum <= LONGEST).ok_or(BadDuration::TooLong)
+}
+
 /// Writes a duration so that [`parse`] reads it back, to the millisecond.
 pub fn show(duration: Duration) -> String {
     let (seconds, millis) = (duration.as_secs(), duration.subsec_millis());
@@ -82,6 +93,19 @@ mod tests {
         }
         for text in ["99999999999999999999s", "4294967295h", "87841h", "87839h3600m"] {
             assert_eq!(parse(text), Err(BadDuration::TooLong), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_age_may_have_days() {
+        for (text, seconds) in [("30d", 2_592_000), ("1d12h", 129_600), ("0d", 0), ("0s", 0), ("90m", 5_400)] {
+            assert_eq!(parse_age(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "d", "-1d", "1h1d", "1d1d", "1d ", "1D", "30"] {
+            assert_eq!(parse_age(text), Err(BadDuration::Syntax), "{text:?}");
+        }
+        for text in ["3661d", "4294967295d", "99999999999d", "3660d1s"] {
+            assert_eq!(parse_age(text), Err(BadDuration::TooLong), "{text:?}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! The command line: what is typed, what it does, what is printed, which status it exits with (CONTRACT.md 4, 5).
 
 mod access;
+mod archive;
 mod args;
 mod ask;
 mod company;
@@ -99,6 +100,7 @@ fn run(cli: &Cli, out: &mut Output) -> Result<Exit, Trouble> {
         Command::Receipts(args) => ask::receipts(args, &config()?, out),
         Command::Verify => verify::run(&config()?, out),
         Command::Export(args) => looking(&config()?, Wanted::Export(args), out),
+        Command::Archive(args) => archive::run(args, &config()?, out),
         Command::Sandbox(args) => sandbox::run(args, out),
         Command::Demo => demo::run(out),
     }

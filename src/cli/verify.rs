@@ -6,7 +6,7 @@ use super::config::Config;
 use super::output::{Output, plain, tell};
 use super::people::count;
 use super::trouble::Trouble;
-use super::{Exit, access};
+use super::{Exit, access, connect};
 use crate::journal::{self, RealFiles};
 use crate::view::{Damaged, Verified};
 
@@ -16,11 +16,7 @@ use crate::view::{Damaged, Verified};
 /// [`Trouble`] when the journal is in use, not there or cannot be read.
 pub fn run(config: &Config, out: &mut Output) -> Result<Exit, Trouble> {
     let folder = &config.journal;
-    if !folder.is_dir() {
-        let message =
-            format!("there is no journal at {}: nothing was ever taken with this configuration", folder.display());
-        return Err(Trouble::new("journal_missing", message));
-    }
+    connect::there_is_a_journal(config)?;
     let here = || Ok(journal::verify(folder, Arc::new(RealFiles))?.into());
     let found = access::verify(config, here)?;
     if out.is_json() {

@@ -18,8 +18,9 @@ use crate::domain::id::{AccountName, DocId};
 use crate::domain::state::{Progress, State};
 
 /// Version of keys, values and blocks of the index. Another one is rebuilt, so this form may change freely.
-/// 1 had an entry of sled's for each entry; 2 has blocks of them; 3 has what is ready apart: sales, and all else.
-pub(crate) const INDEX_VERSION: u32 = 3;
+/// 1 had an entry of sled's for each entry; 2 has blocks of them; 3 has what is ready apart: sales, and all else;
+/// 4 has a table of what is archived.
+pub(crate) const INDEX_VERSION: u32 = 4;
 
 /// What is to become of index entries: a value, or gone.
 pub(crate) type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;

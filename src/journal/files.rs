@@ -66,6 +66,22 @@ pub(crate) fn read_full(file: &dyn File, mut buffer: &mut [u8], mut offset: u64)
     Ok(total)
 }
 
+/// As [`read_full`], but what comes before a place that cannot be read is given: the failure is met by whoever asks for
+/// that place.
+pub(crate) fn read_there(file: &dyn File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut total = 0;
+    while let Some(rest) = buffer.get_mut(total..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, offset + total as u64) {
+            Ok(0) => break,
+            Ok(n) => total += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) if total > 0 => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(total)
+}
+
 /// Writes all of `bytes`.
 pub(crate) fn write_full(file: &dyn File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
     while !bytes.is_empty() {

@@ -47,6 +47,14 @@ pub(crate) fn missing(error: io::Error) -> io::Result<bool> {
     if error.kind() == io::ErrorKind::NotFound { Ok(false) } else { Err(error) }
 }
 
+/// Bytes of all files in a folder.
+pub(crate) fn size(folder: &Path) -> io::Result<u64> {
+    fs::read_dir(folder)?.try_fold(0, |sum, entry| {
+        let (path, kind) = entry.and_then(|entry| Ok((entry.path(), entry.file_type()?)))?;
+        Ok(sum + if kind.is_dir() { size(&path)? } else { fs::metadata(&path)?.len() })
+    })
+}
+
 /// What is in a folder.
 pub(crate) fn names(folder: &Path) -> io::Result<Vec<String>> {
     fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()

@@ -13,6 +13,8 @@ use super::heads::Heads;
 use super::index::{Reached, Store};
 use super::merge::merge;
 use super::shared::lock;
+use super::table::Which;
+use super::tabling::{Compacted, Spans};
 
 /// Bytes of `recent` beyond which it is put into the store, however few entries they are.
 const FLUSH_BYTES: usize = 16 * 1024 * 1024;
@@ -38,8 +40,10 @@ pub(crate) struct Layers {
     top: RwLock<Top>,
     /// Changed only with `top` locked.
     heads: Mutex<Heads>,
-    /// `None` once closed. The lock is only ever held for writing to close.
+    /// `None` once closed. The lock is held for writing only to close, and to exchange the files.
     store: RwLock<Option<Store>>,
+    /// The last record whose changes are in the store, once any were put in.
+    stored: Mutex<Option<Reached>>,
     work: Mutex<Work>,
     changed: Condvar,
     /// The first failure of the store.
@@ -54,14 +58,19 @@ struct Work {
     stop: bool,
     /// Nothing is put into the store unless all of it must be: there is no room on the disk.
     held: bool,
+    /// The store's files are to be made anew, with these archives in its table.
+    compact: Option<Spans>,
+    /// How often that was asked for, and up to which time it was done, with what became of it.
+    asked: u64,
+    compacted: Option<(u64, Result<Option<Compacted>>)>,
 }
 
 impl Layers {
     pub fn new(journal: Uuid, store: Store, batch: usize) -> Layers {
         let (top, store) = (RwLock::default(), RwLock::new(Some(store)));
         let (work, changed, broken) = (Mutex::default(), Condvar::new(), OnceLock::new());
-        let heads = Mutex::default();
-        Layers { journal, batch: batch.max(1), top, heads, store, work, changed, broken }
+        let (heads, stored) = (Mutex::default(), Mutex::default());
+        Layers { journal, batch: batch.max(1), top, heads, store, stored, work, changed, broken }
     }
 
     fn top(&self) -> RwLockReadGuard<'_, Top> {
@@ -134,6 +143,14 @@ impl Layers {
             if let Err(error) = self.flush_here() {
                 tracing::error!(%error, "the index cannot be written; it is made anew when the journal is opened again");
             }
+            let (asked, spans) = {
+                let mut work = lock(&self.work);
+                (work.asked, work.compact.take())
+            };
+            if let Some(spans) = spans {
+                let compacted = self.compact_here(&spans);
+                lock(&self.work).compacted = Some((asked, compacted));
+            }
             let still_large = self.size() > 0;
             work = lock(&self.work);
             work.busy = false;
@@ -152,6 +169,7 @@ impl Layers {
         top.frozen = Some(frozen.clone());
         drop(top);
         self.with_store(|store| store.apply(self.journal, &frozen, reached))?;
+        *lock(&self.stored) = Some(reached);
         self.top_mut().frozen = None;
         Ok(())
     }
@@ -166,6 +184,61 @@ impl Layers {
         }
         drop(work);
         self.failure()
+    }
+
+    /// Has the flusher put everything into the store and then make the store's files anew, and waits for it. Reading and
+    /// recording go on meanwhile; what is recorded gathers in memory, and with very much of it the writer waits. Returns
+    /// the bytes; `None` for a store in memory. One at a time.
+    ///
+    /// # Errors
+    /// The store is as it was, unless it has [failed](Self::failure).
+    pub fn compact(&self, spans: Spans) -> Result<Option<Compacted>> {
+        let asked = self.begin_compacting(spans)?;
+        let mut work = lock(&self.work);
+        loop {
+            match &work.compacted {
+                Some((done, compacted)) if *done >= asked => return compacted.clone(),
+                _ => work = self.wait(work),
+            }
+        }
+    }
+
+    /// The same without waiting for it.
+    ///
+    /// # Errors
+    /// When it is closed.
+    pub fn begin_compacting(&self, spans: Spans) -> Result<u64> {
+        let mut work = lock(&self.work);
+        if work.stop {
+            return Err(JournalError::Closed);
+        }
+        work.asked += 1;
+        (work.wanted, work.compact) = (true, Some(spans));
+        self.changed.notify_all();
+        Ok(work.asked)
+    }
+
+    /// The store's table, and of how many archives it was made; `None` for a store in memory.
+    pub fn table(&self) -> Result<Option<(Option<Which>, u64)>> {
+        self.with_store(|store| Ok(store.table()))
+    }
+
+    /// Reads all of the store's table; what is wrong with it, if anything is.
+    pub fn check_table(&self) -> Result<Option<String>> {
+        self.with_store(|store| Ok(store.check_table(self.journal)))
+    }
+
+    /// On the flusher's thread: nobody else puts anything into the store, so that a copy of it is whole.
+    fn compact_here(&self, spans: &Spans) -> Result<Option<Compacted>> {
+        self.failure()?;
+        let Some(reached) = *lock(&self.stored) else { return Ok(None) };
+        let copy = {
+            let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
+            store.as_ref().ok_or(JournalError::Closed)?.copy(self.journal, reached, spans)?
+        };
+        let Some(copy) = copy else { return Ok(None) };
+        let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
+        store.as_mut().ok_or(JournalError::Closed)?.exchange(copy).map(Some)
     }
 
     /// Ends the flusher's thread once it has done what it has.

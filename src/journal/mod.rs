@@ -15,18 +15,23 @@
 //!    the others is still recorded.
 //! 6. Order comes from sequence numbers. The clock's time is written down and decides nothing.
 //!
-//! **Files** (folder 0700, files 0600): `segments/*.seg` the facts; `checkpoint` a witness of how far they were durable;
+//! **Files** (folder 0700, files 0600): `segments/*.seg` the facts; `archives/*.arc` those of them that were archived,
+//! `archives/*.idx` what the index says of those;
+//! `checkpoint` a witness of how far they were durable;
 //! `index/` the view, may be deleted when nobody has the journal open; `reserve` room kept aside; `lock`. Segments but the
-//! newest never change: a backup copies `segments/` (the newest one last) and needs nothing else.
+//! newest never change: a backup copies `segments/` (the newest one last), then `archives/`, and needs nothing else.
 //!
 //! **Not covered**: a drive that reports as durable what it only holds in a volatile cache.
 
 mod apply;
+mod archive;
+mod archiving;
 mod blocks;
 mod chain;
 mod checkpoint;
 mod error;
 mod files;
+mod filter;
 mod folders;
 mod heads;
 mod index;
@@ -35,6 +40,7 @@ mod layers;
 mod live;
 mod merge;
 mod note;
+mod packed;
 mod pending;
 mod place;
 #[doc(hidden)]
@@ -45,12 +51,15 @@ mod recovery;
 mod redo;
 mod replay;
 mod reserve;
+mod resolve;
 mod salvage;
 mod seal;
 mod segment;
 mod shared;
 mod stored;
 mod sums;
+mod table;
+mod tabling;
 mod transaction;
 mod verify;
 mod view;
@@ -65,6 +74,7 @@ use std::thread::JoinHandle;
 use uuid::Uuid;
 
 use self::apply::{Entries, Pair};
+pub use self::archiving::{Archived, Unsound};
 pub use self::error::JournalError;
 use self::error::{Result, panic_words};
 pub use self::files::{File, Files, RealFiles};
@@ -308,6 +318,8 @@ fn finish(mut writer: Writer, flusher: JoinHandle<()>, guard: Box<dyn Any + Send
     let store = shared.layers.take_store();
     let result =
         flushed.and(joined).and_then(|()| store.map_or(Ok(()), index::Store::close)).and_then(|()| writer.mark(true));
+    // Whoever still makes an archive ends soon; nobody else may open the journal before.
+    drop(lock(&shared.archiving));
     drop(guard);
     result
 }

@@ -1,6 +1,6 @@
 //! Reading records from segments: one at a place, or one after the other.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -8,10 +8,11 @@ use uuid::Uuid;
 
 use super::apply::At;
 use super::error::{JournalError, Result};
-use super::files::{File, Files, read_full};
+use super::files::{File, Files, read_there};
 use super::record::{self, Flaw, Frame, Position};
 use super::replay::Replayed;
 use super::segment;
+use super::tabling::Spans;
 use super::view::Recorded;
 use crate::domain::limits::MAX_RECORD;
 
@@ -29,12 +30,14 @@ pub(crate) struct Segments {
     journal: Uuid,
     /// First sequence numbers, in order.
     names: RwLock<Vec<u64>>,
+    archived: RwLock<BTreeSet<u64>>,
     open: Mutex<HashMap<u64, Arc<dyn File>>>,
 }
 
 impl Segments {
-    pub fn new(files: Arc<dyn Files>, dir: &Path, journal: Uuid, names: Vec<u64>) -> Segments {
-        Segments { files, dir: dir.to_owned(), journal, names: RwLock::new(names), open: Mutex::default() }
+    pub fn new(files: Arc<dyn Files>, dir: &Path, journal: Uuid, names: Vec<u64>, archived: BTreeSet<u64>) -> Segments {
+        let (names, archived) = (RwLock::new(names), RwLock::new(archived));
+        Segments { files, dir: dir.to_owned(), journal, names, archived, open: Mutex::default() }
     }
 
     /// Takes in a segment just made.
@@ -46,13 +49,31 @@ impl Segments {
         self.names.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn file(&self, segment: u64) -> Result<Arc<dyn File>> {
+    /// Those that are archives.
+    pub fn archived(&self) -> BTreeSet<u64> {
+        self.archived.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The sequence numbers of the records in archives.
+    pub fn archived_spans(&self) -> Spans {
+        let (names, archived) = (self.names(), self.archived());
+        let ends = names.iter().skip(1);
+        let spans = names.iter().zip(ends).filter(|(name, _)| archived.contains(name));
+        Spans(spans.map(|(first, end)| (*first, *end)).collect())
+    }
+
+    /// From now on this segment is read from its archive.
+    pub fn now_archived(&self, segment: u64) {
+        self.archived.write().unwrap_or_else(PoisonError::into_inner).insert(segment);
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&segment);
+    }
+
+    pub fn file(&self, segment: u64) -> Result<Arc<dyn File>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = open.get(&segment) {
             return Ok(file.clone());
         }
-        let path = segment::path(&self.dir, segment);
-        let file = self.files.open(&path).map_err(|error| JournalError::io("open", &path, error))?;
+        let (file, _) = segment::open(&*self.files, &self.dir, segment)?;
         if open.len() >= OPEN_FILES {
             open.clear();
         }
@@ -66,7 +87,7 @@ impl Segments {
         let mut bytes = vec![0; GUESS];
         loop {
             // A bad sector does not heal: it is damage like any other.
-            let there = read_full(&*file, &mut bytes, at.offset)
+            let there = read_there(&*file, &mut bytes, at.offset)
                 .map_err(|error| JournalError::damaged(at.segment, at.offset, format!("it cannot be read: {error}")))?;
             let ended = there < bytes.len();
             bytes.truncate(there);
@@ -78,7 +99,13 @@ impl Segments {
                 }
                 Err(Flaw::Short(need)) if !ended && need > there => bytes.resize(need, 0),
                 Err(flaw @ Flaw::Version(_)) => return Err(JournalError::Version { what: flaw.words() }),
-                Err(flaw) => return Err(JournalError::damaged(at.segment, at.offset, flaw.words())),
+                Err(flaw) => {
+                    // Where a place that cannot be read cut it short, say so.
+                    let read = file.read_at(&mut [0], at.offset + there as u64);
+                    let failed = read.err().filter(|_| matches!(flaw, Flaw::Short(_)));
+                    let what = failed.map_or_else(|| flaw.words(), |error| format!("it cannot be read: {error}"));
+                    return Err(JournalError::damaged(at.segment, at.offset, what));
+                }
             }
         }
     }
@@ -217,7 +244,7 @@ impl Walk {
         let left = self.file.length()?.saturating_sub(begin);
         let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(need + CHUNK - have);
         let mut more = vec![0; wanted];
-        let there = read_full(&*self.file, &mut more, begin)?;
+        let there = read_there(&*self.file, &mut more, begin)?;
         self.buffer.extend_from_slice(more.get(..there).unwrap_or_default());
         self.ended = there as u64 == left;
         Ok(())

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 
 use uuid::Uuid;
 
+use super::archive;
 use super::checkpoint::{self, Checkpoint, Found};
 use super::error::{JournalError, Result};
 use super::files::{File, Files};
@@ -16,9 +17,11 @@ use super::layers::Layers;
 use super::reader::Segments;
 use super::record::{self, Position};
 use super::replay::{End, NOTHING, Replayed, apply_group, walk};
+use super::resolve;
 use super::seal::{mark, seal};
 use super::segment::{self, Header};
 use super::shared::Shared;
+use super::table;
 use super::writer::Writer;
 use super::{Options, Recovery};
 
@@ -36,18 +39,22 @@ pub(crate) struct Brought {
 pub(crate) struct Segment {
     pub file: Arc<dyn File>,
     pub header: Header,
+    /// Bytes, not compressed.
     pub length: u64,
+    /// It is there as an archive.
+    pub archived: bool,
 }
 
 /// Brings a journal up; the caller holds its lock.
 pub(crate) fn open(dir: &Path, options: &Options) -> Result<Brought> {
     let files = &*options.files;
     let found = checkpoint::read(files, dir)?;
-    let (mut names, unfinished) = segment::names(files, dir)?;
-    for path in unfinished {
-        files.remove(&path).map_err(|error| JournalError::io("remove", &path, error))?;
+    let mut names = segment::names(files, dir)?;
+    for path in &names.unfinished {
+        files.remove(path).map_err(|error| JournalError::io("remove", path, error))?;
     }
-    let created = names.is_empty();
+    resolve::resolve(files, dir, &mut names)?;
+    let created = names.all.is_empty();
     if created {
         if let Found::Whole(known) = &found
             && known.seq > 0
@@ -55,13 +62,14 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<Brought> {
             let what = format!("there are no segments, but {} records were durable", known.seq);
             return Err(JournalError::damaged(0, 0, what));
         }
-        names = vec![create(dir, options)?];
+        names.all = vec![create(dir, options)?];
     }
     // A process before this one may have failed to make these names durable.
-    for folder in [dir, &segment::folder(dir)] {
+    let archives = (!names.archived.is_empty()).then(|| archive::folder(dir));
+    for folder in [Some(dir), Some(&segment::folder(dir)), archives.as_deref()].into_iter().flatten() {
         files.sync_dir(folder).map_err(|error| JournalError::io("sync", folder, error))?;
     }
-    let segments = headers(files, dir, &names)?;
+    let segments = headers(files, dir, &names.all)?;
     let id = segments.first().map_or_else(Uuid::nil, |first| first.header.journal);
     let known = match &found {
         Found::Whole(known) if known.journal != id => {
@@ -90,6 +98,9 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<Brought> {
     let (up, why) = bring_up(dir, options, id, &segments, clean, distrust)?;
     match seal(dir, options, &up, &segments, known) {
         Ok((writer, mut recovery)) => {
+            settle_table(dir, &up.shared).unwrap_or_else(|error| {
+                tracing::warn!(%error, "what the index says of archived documents is left as it is");
+            });
             recovery.created = created;
             recovery.rebuilt = why.filter(|_| !created);
             Ok(Brought { writer, flusher: up.flusher, recovery })
@@ -99,6 +110,17 @@ pub(crate) fn open(dir: &Path, options: &Options) -> Result<Brought> {
             Err(error)
         }
     }
+}
+
+/// Removes tables that belong to no index, and has the index's made anew if it is of other archives than there are.
+fn settle_table(dir: &Path, shared: &Shared) -> Result<()> {
+    let Some((table, covered)) = shared.layers.table()? else { return Ok(()) };
+    table::clean(dir, table)?;
+    let spans = shared.segments.archived_spans();
+    if covered != spans.0.len() as u64 {
+        shared.layers.begin_compacting(spans)?;
+    }
+    Ok(())
 }
 
 /// Why the index cannot be trusted, if so.
@@ -137,7 +159,7 @@ fn create(dir: &Path, options: &Options) -> Result<u64> {
 fn headers(files: &dyn Files, dir: &Path, names: &[u64]) -> Result<Vec<Segment>> {
     let mut segments: Vec<Segment> = Vec::with_capacity(names.len());
     for name in names {
-        let (file, header) = segment::read_header(files, dir, *name)?;
+        let (file, header, archived) = segment::read_header(files, dir, *name)?;
         let length = file.length().map_err(|error| JournalError::io("measure", &segment::path(dir, *name), error))?;
         let before = segments.last();
         let wrong = match before {
@@ -148,7 +170,7 @@ fn headers(files: &dyn Files, dir: &Path, names: &[u64]) -> Result<Vec<Segment>>
                 "the segment before it has not the length it had when it was full"
             }
             _ => {
-                segments.push(Segment { file, header, length });
+                segments.push(Segment { file, header, length, archived });
                 continue;
             }
         };
@@ -194,7 +216,7 @@ fn bring_up(
     }
     let had = folder.exists();
     let attempt = |clean| {
-        let (store, reached) = Store::open(&folder, id, clean)?;
+        let (store, reached) = Store::open(&folder, dir, id, clean)?;
         let fresh = reached.is_none();
         Ok((try_index(dir, options, id, segments, store, reached)?, fresh))
     };
@@ -238,7 +260,8 @@ fn try_index(
     reached: Option<Reached>,
 ) -> Result<Up> {
     let names = found.iter().map(|segment| segment.header.first_seq).collect();
-    let segments = Segments::new(options.files.clone(), dir, id, names);
+    let archived = found.iter().filter(|segment| segment.archived).map(|segment| segment.header.first_seq).collect();
+    let segments = Segments::new(options.files.clone(), dir, id, names, archived);
     let layers = Layers::new(id, store, options.index_batch);
     let (files, clock) = (options.files.clone(), options.clock.clone());
     let shared = Arc::new(Shared::new(dir.to_owned(), files, clock, id, segments, layers));

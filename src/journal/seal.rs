@@ -46,8 +46,10 @@ pub(crate) fn seal(
     }
     {
         let mut stats = lock(&shared.stats);
-        stats.segments = segments.len() as u64;
-        stats.journal_bytes = segments.iter().map(|segment| segment.length).sum::<u64>().saturating_sub(*torn);
+        let live = segments.iter().filter(|segment| !segment.archived);
+        (stats.segments, stats.journal_bytes) =
+            live.fold((0, 0), |(count, bytes), segment| (count + 1, bytes + segment.length));
+        stats.journal_bytes = stats.journal_bytes.saturating_sub(*torn);
     }
     let mut writer = Writer {
         shared: shared.clone(),

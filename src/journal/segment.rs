@@ -14,13 +14,16 @@
 //! | 4 | CRC-32 of all that |
 //!
 //! All numbers are little-endian. Only the last segment is written to; the others never change. A segment gets its name
-//! when its header is durable, and its first record when its name is.
+//! when its header is durable, and its first record when its name is. A sealed one may be kept as an
+//! [archive](super::archive) instead, with the same number.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::archive::{self, Archive};
 use super::error::{JournalError, Result};
 use super::files::{File, Files, read_full, write_full};
 use super::record::{Fields, Hash};
@@ -108,26 +111,64 @@ pub(crate) fn path(journal: &Path, first_seq: u64) -> PathBuf {
     folder(journal).join(format!("{first_seq:020}{EXTENSION}"))
 }
 
-/// The segments in a journal's folder by name, in order, and the files there that were never finished. A folder that is
-/// not there has none.
-pub(crate) fn names(files: &dyn Files, journal: &Path) -> Result<(Vec<u64>, Vec<PathBuf>)> {
-    let folder = folder(journal);
-    let names = match files.names(&folder) {
+/// The segments of a journal, by their first sequence numbers.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Names {
+    /// All, in order.
+    pub all: Vec<u64>,
+    /// Those that are there as archives only.
+    pub archived: BTreeSet<u64>,
+    /// Those that are there twice: a process ended while archiving them.
+    pub twice: BTreeSet<u64>,
+    /// Files that were never finished.
+    pub unfinished: Vec<PathBuf>,
+}
+
+/// What is in a journal's folders. A folder that is not there has nothing.
+pub(crate) fn names(files: &dyn Files, journal: &Path) -> Result<Names> {
+    let mut unfinished = Vec::new();
+    let live = numbers(files, &folder(journal), EXTENSION, &mut unfinished)?;
+    let packed = numbers(files, &archive::folder(journal), archive::EXTENSION, &mut unfinished)?;
+    Ok(Names {
+        all: live.union(&packed).copied().collect(),
+        archived: packed.difference(&live).copied().collect(),
+        twice: packed.intersection(&live).copied().collect(),
+        unfinished,
+    })
+}
+
+fn numbers(files: &dyn Files, folder: &Path, extension: &str, unfinished: &mut Vec<PathBuf>) -> Result<BTreeSet<u64>> {
+    let names = match files.names(folder) {
         Ok(names) => names,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(JournalError::io("list", &folder, error)),
+        Err(error) => return Err(JournalError::io("list", folder, error)),
     };
-    let (mut segments, mut unfinished) = (Vec::new(), Vec::new());
+    let mut numbers = BTreeSet::new();
     for name in names {
         if name.ends_with(TEMPORARY) {
             unfinished.push(folder.join(name));
-        } else if let Some(number) = name.strip_suffix(EXTENSION) {
+        } else if let Some(number) = name.strip_suffix(extension) {
             let number = Some(number).filter(|text| text.len() == 20).and_then(|text| text.parse().ok());
-            segments.push(number.ok_or_else(|| JournalError::damaged(0, 0, format!("{name} is no segment's name")))?);
+            numbers.insert(number.ok_or_else(|| JournalError::damaged(0, 0, format!("{name} is no segment's name")))?);
         }
     }
-    segments.sort_unstable();
-    Ok((segments, unfinished))
+    Ok(numbers)
+}
+
+/// Opens a segment for reading, or where it is not there its archive; the flag says which.
+pub(crate) fn open(files: &dyn Files, journal: &Path, first_seq: u64) -> Result<(Arc<dyn File>, bool)> {
+    let path = path(journal, first_seq);
+    match files.open(&path) {
+        Ok(file) => Ok((file, false)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => match Archive::open(files, journal, first_seq) {
+            Ok(archive) => Ok((Arc::new(archive), true)),
+            Err(JournalError::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                Err(JournalError::io("open", &path, error))
+            }
+            Err(error) => Err(error),
+        },
+        Err(error) => Err(JournalError::io("open", &path, error)),
+    }
 }
 
 /// Makes a segment, durable with its name when this returns. On failure nothing has the segment's name, as far as
@@ -155,15 +196,15 @@ pub(crate) fn create(files: &dyn Files, journal: &Path, header: &Header) -> Resu
     Ok(file)
 }
 
-/// Reads a segment's header; the flag says whether the file's name is that of the header.
-pub(crate) fn read_header(files: &dyn Files, journal: &Path, first_seq: u64) -> Result<(Arc<dyn File>, Header)> {
-    let path = path(journal, first_seq);
-    let file = files.open(&path).map_err(|error| JournalError::io("open", &path, error))?;
+/// Reads a segment's header, of an archive without unpacking anything; the flag says whether it is one.
+pub(crate) fn read_header(files: &dyn Files, journal: &Path, first_seq: u64) -> Result<(Arc<dyn File>, Header, bool)> {
+    let (file, archived) = open(files, journal, first_seq)?;
     let mut bytes = vec![0; HEADER];
-    let there = read_full(&*file, &mut bytes, 0).map_err(|error| JournalError::io("read", &path, error))?;
+    let there =
+        read_full(&*file, &mut bytes, 0).map_err(|error| JournalError::io("read", &path(journal, first_seq), error))?;
     bytes.truncate(there);
     match Header::decode(&bytes) {
-        Ok(header) if header.first_seq == first_seq => Ok((file, header)),
+        Ok(header) if header.first_seq == first_seq => Ok((file, header, archived)),
         Ok(_) => Err(JournalError::damaged(first_seq, 0, "the file's name is not that of the segment in it")),
         Err((true, what)) => Err(JournalError::Version { what }),
         Err((false, what)) => Err(JournalError::damaged(first_seq, 0, what)),

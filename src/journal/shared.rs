@@ -44,9 +44,9 @@ pub(crate) struct Queue {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Bytes of all segments.
+    /// Bytes of all segments but the archived.
     pub journal_bytes: u64,
-    /// Segments.
+    /// Segments but the archived.
     pub segments: u64,
     /// The last sequence number.
     pub last_seq: u64,
@@ -78,6 +78,10 @@ pub(crate) struct Shared {
     pub callbacks: RwLock<Vec<Callback>>,
     /// Held while the journal in use is verified: one at a time.
     pub verifying: Mutex<()>,
+    /// Held while archiving: one at a time, and the journal's lock is not given back before it is done.
+    pub archiving: Mutex<()>,
+    /// The newest segment is to be sealed although it is short.
+    pub seal_wanted: AtomicBool,
     poisoned: Mutex<Option<String>>,
     is_poisoned: AtomicBool,
     queue: Mutex<Queue>,
@@ -109,6 +113,8 @@ impl Shared {
             stats: Mutex::default(),
             callbacks: RwLock::default(),
             verifying: Mutex::default(),
+            archiving: Mutex::default(),
+            seal_wanted: AtomicBool::new(false),
             poisoned: Mutex::new(None),
             is_poisoned: AtomicBool::new(false),
             queue: Mutex::default(),
@@ -190,6 +196,11 @@ impl Shared {
     /// Transactions that wait.
     pub fn waiting(&self) -> usize {
         lock(&self.queue).jobs.len()
+    }
+
+    /// Whether it takes no more transactions.
+    pub fn is_stopping(&self) -> bool {
+        lock(&self.queue).stop
     }
 
     /// Takes no more transactions; those that wait are still done.

@@ -13,10 +13,11 @@ use super::layers::{Layers, Under};
 use super::record::Position;
 use super::recovery::{INDEX, distrust};
 use super::replay::{Replayed, apply_one};
-use super::salvage::{self, Ended, Met};
+use super::salvage::{self, Ended, Met, Of};
+use super::segment::{self, Names};
 use super::shared::lock;
 use super::view::Recorded;
-use super::{Journal, live, segment};
+use super::{Journal, live};
 use crate::domain::event::Entry;
 use crate::domain::id::Key;
 
@@ -131,11 +132,14 @@ pub(crate) fn open_journal(journal: &Journal) -> Result<Report> {
     let length = end.position.offset + shared.segments.bytes_at(end.position)?.len() as u64;
     let last = segment::path(dir, end.position.segment);
     let files = live::UpTo { files: shared.files.clone(), last, length };
-    let names: Vec<u64> = shared.segments.names().into_iter().filter(|name| *name <= end.position.segment).collect();
+    let mut names = Names { all: shared.segments.names(), archived: shared.segments.archived(), ..Names::default() };
+    names.all.retain(|name| *name <= end.position.segment);
     let layers = layers_for(dir, &files, &names, id, &scratch)?;
     let mut check = Check { report, layers, changes: Changes::new(), known, index: None, failed: false };
     let ended = salvage::walk(&files, dir, id, &names, &mut |met| check.meet(met))?;
-    if !check.failed {
+    if let Some(what) = shared.layers.check_table()? {
+        check.report.damage.push(elsewhere(anew(&what)));
+    } else if !check.failed {
         let wrong = live::compare(journal, end, &check.layers)?;
         check.report.damage.extend(wrong.map(|key| elsewhere(disagrees(Some(&key)))));
     }
@@ -148,11 +152,11 @@ pub(crate) fn open_journal(journal: &Journal) -> Result<Report> {
 const SCRATCH: &str = "verify.tmp";
 
 /// Where the records' index is made to compare.
-fn layers_for(dir: &Path, files: &dyn Files, names: &[u64], id: uuid::Uuid, scratch: &Scratch) -> Result<Layers> {
+fn layers_for(dir: &Path, files: &dyn Files, names: &Names, id: uuid::Uuid, scratch: &Scratch) -> Result<Layers> {
     let store = if size(dir, files, names)? <= IN_MEMORY {
         Store::memory()
     } else {
-        Store::open(&scratch.0.join("records"), id, false)?.0
+        Store::open(&scratch.0.join("records"), &scratch.0, id, false)?.0
     };
     Ok(Layers::new(id, store, FLUSH))
 }
@@ -162,6 +166,10 @@ fn disagrees(entry: Option<&[u8]>) -> String {
         Some(key) => format!("the index disagrees with the records at entry {}", key.escape_ascii()),
         None => "the index disagrees with the records".to_owned(),
     };
+    anew(&what)
+}
+
+fn anew(what: &str) -> String {
     format!("{what}; remove the folder `{INDEX}` to have it made anew")
 }
 
@@ -179,10 +187,10 @@ pub fn read_all(dir: &Path, files: Arc<dyn Files>, mut each: impl FnMut(Found)) 
     salvage::walk(&*files, dir, id, &names, &mut |met| {
         each(match met {
             Met::Record { recorded, .. } => Found::Record(recorded),
-            Met::Damage { at, what, entry } => {
-                let key = match entry {
-                    Some(Entry::Enqueued(taken)) => Some(taken.key),
-                    _ => None,
+            Met::Damage { at, what, of } => {
+                let key = match of {
+                    Some(Of::Key(key)) => Some(key),
+                    Some(Of::Document(_)) | None => None,
                 };
                 Found::Damage(Damage { segment: at.segment, offset: at.offset, key, what })
             }
@@ -194,22 +202,26 @@ pub fn read_all(dir: &Path, files: Arc<dyn Files>, mut each: impl FnMut(Found)) 
 
 type Lock = Box<dyn std::any::Any + Send + Sync>;
 
-fn begin(dir: &Path, files: &dyn Files) -> Result<(Vec<u64>, Lock)> {
+fn begin(dir: &Path, files: &dyn Files) -> Result<(Names, Lock)> {
     // Asked first, so that a wrong path is told and not made into an empty journal.
     files.names(&segment::folder(dir)).map_err(|error| JournalError::io("read", dir, error))?;
     let lock = super::take_lock(dir, files, "verify")?;
-    Ok((segment::names(files, dir)?.0, lock))
+    Ok((segment::names(files, dir)?, lock))
 }
 
 fn elsewhere(what: String) -> Damage {
     Damage { segment: 0, offset: 0, key: None, what }
 }
 
-fn size(dir: &Path, files: &dyn Files, names: &[u64]) -> Result<u64> {
-    names.iter().try_fold(0, |sum, name| {
-        let path = segment::path(dir, *name);
-        let length = files.open(&path).and_then(|file| file.length());
-        Ok(sum + length.map_err(|error| JournalError::io("measure", &path, error))?)
+fn size(dir: &Path, files: &dyn Files, names: &Names) -> Result<u64> {
+    names.all.iter().try_fold(0, |sum, name| {
+        let file = match segment::open(files, dir, *name) {
+            Ok((file, _)) => file,
+            Err(JournalError::Damaged { .. }) => return Ok(sum), // an archive; told where it is read
+            Err(error) => return Err(error),
+        };
+        let length = file.length().map_err(|error| JournalError::io("measure", &segment::path(dir, *name), error));
+        Ok(sum + length?)
     })
 }
 
@@ -252,8 +264,11 @@ fn open_index(
     let damaged = |error| NoIndex::Damaged(format!("{error}; the next open makes it anew"));
     let copy = scratch.0.join("index");
     folders::copy(&dir.join(INDEX), &copy).map_err(damaged)?;
-    match Store::open(&copy, id, known.is_some_and(|known| known.clean)).map_err(damaged)? {
-        (store, Some(reached)) => Ok((store, reached)),
+    match Store::open(&copy, dir, id, known.is_some_and(|known| known.clean)).map_err(damaged)? {
+        (store, Some(reached)) => match store.check_table(id) {
+            Some(what) => Err(NoIndex::Damaged(anew(&what))),
+            None => Ok((store, reached)),
+        },
         (_, None) => Err(NoIndex::LeftOut("it is empty".to_owned())),
     }
 }
@@ -279,8 +294,8 @@ impl Check {
 
     fn meet(&mut self, met: Met) -> Result<()> {
         match met {
-            Met::Damage { at, what, entry } => {
-                let key = entry.as_ref().and_then(|entry| self.key(entry));
+            Met::Damage { at, what, of } => {
+                let key = of.and_then(|of| self.key(of));
                 self.damage(at, key, what);
                 self.failed = true;
                 Ok(())
@@ -297,14 +312,13 @@ impl Check {
         }
     }
 
-    fn key(&self, entry: &Entry) -> Option<Key> {
-        match entry {
-            Entry::Enqueued(taken) => Some(taken.key.clone()),
-            Entry::Document { id, .. } => {
-                let document = apply::document(&self.under(&[&self.changes]), *id).ok().flatten();
+    fn key(&self, of: Of) -> Option<Key> {
+        match of {
+            Of::Key(key) => Some(key),
+            Of::Document(id) => {
+                let document = apply::document(&self.under(&[&self.changes]), id).ok().flatten();
                 document.map(|document| document.progress.key)
             }
-            _ => None,
         }
     }
 
@@ -315,7 +329,7 @@ impl Check {
             Ok(changes) => self.changes.extend(changes),
             Err(JournalError::Damaged { what, .. }) => {
                 if !self.failed {
-                    let key = self.key(&replayed.entry);
+                    let key = Of::entry(Some(replayed.entry)).and_then(|of| self.key(of));
                     self.damage(replayed.at.position, key, what);
                 }
                 self.failed = true;
@@ -413,7 +427,7 @@ mod tests {
             [(keys::of_key(&name), Some(vec![9])), (keys::of_key(&name), None), (b"zz".to_vec(), Some(vec![]))]
         {
             let change = |key: &Vec<u8>, value| {
-                let (store, reached) = Store::open(&dir.path().join(INDEX), id, true).unwrap();
+                let (store, reached) = Store::open(&dir.path().join(INDEX), dir.path(), id, true).unwrap();
                 let before = store.get(key).unwrap();
                 store.apply(id, &Changes::from([(key.clone(), value)]), reached.unwrap()).unwrap();
                 store.close().unwrap();

@@ -288,7 +288,9 @@ impl Writer {
 
     /// Begins a new segment when the present one is long enough. When there is no room for one, it goes on.
     fn roll_if_long(&mut self) -> Result<()> {
-        if self.active.length < self.segment_bytes || self.active.length <= segment::HEADER as u64 {
+        let wanted = self.shared.seal_wanted.swap(false, Ordering::AcqRel);
+        let short = self.active.length < self.segment_bytes && !wanted;
+        if short || self.active.length <= segment::HEADER as u64 {
             return Ok(());
         }
         let header = segment::Header {

@@ -9,7 +9,7 @@ use crate::domain::id::{AccountName, DocId, Key};
 use crate::domain::state::{Progress, State};
 use crate::error::Error;
 use crate::journal::{JournalError, Recorded, Stats, View};
-use crate::view::{Change, Damaged, Verified};
+use crate::view::{ArchivedView, Change, Damaged, Verified};
 
 /// Hints that one callback may give: more is no callback.
 const MAX_HINTS: usize = 64;
@@ -219,6 +219,25 @@ fn leads_to(entry: &Entry) -> Option<State> {
         DocEvent::Cancelled { .. } => Some(State::Cancelled),
         DocEvent::Resolved { accepted, .. } => Some(if accepted.is_some() { State::Accepted } else { State::Queued }),
         DocEvent::Tracked { .. } | DocEvent::Retried { .. } | DocEvent::Attention { .. } => None,
+    }
+}
+
+impl From<crate::journal::Archived> for ArchivedView {
+    fn from(done: crate::journal::Archived) -> ArchivedView {
+        let (index_bytes_before, index_bytes) = done.index.unzip();
+        let damage = done.unsound.into_iter();
+        let damage = damage.map(|one| Damaged { segment: one.segment, offset: 0, key: None, what: one.why });
+        ArchivedView {
+            segments: done.segments,
+            bytes: done.bytes,
+            archive_bytes: done.archive_bytes,
+            kept: done.kept,
+            index_bytes_before,
+            index_bytes,
+            table_bytes: done.table,
+            index_kept: done.index_kept,
+            damage: damage.collect(),
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, RwLock};
 
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 
 use crate::clock::{Clock, SystemClock};
@@ -25,7 +26,7 @@ use crate::domain::event::DocEvent;
 use crate::domain::id::{AccountName, DocId, Key};
 use crate::domain::state::Progress;
 use crate::error::Error;
-use crate::journal::{self, Journal, Recovery, View};
+use crate::journal::{self, Archived, Journal, Recovery, View};
 use crate::view::DocumentView;
 
 pub(crate) use intake::Begun;
@@ -137,6 +138,17 @@ impl Queue {
     pub fn close(&self) -> Result<(), Error> {
         self.inner.clocks.keep(&self.inner.journal);
         Ok(self.inner.journal.close()?)
+    }
+
+    /// Moves the sealed segments whose documents are all final, are no longer followed, and have been so for this long
+    /// into compressed archives, and makes the index's files anew. Everything is still found, shown, exported and
+    /// verified; keys stay taken. The queue goes on meanwhile.
+    ///
+    /// # Errors
+    /// When the disk is full or fails. What was archived before stays so, and nothing is lost.
+    pub fn archive(&self, older_than: std::time::Duration) -> Result<Archived, Error> {
+        let until = TimeDelta::from_std(older_than).ok().and_then(|age| self.clock().now().checked_sub_signed(age));
+        Ok(self.inner.journal.archive(until.unwrap_or(DateTime::<Utc>::MIN_UTC))?)
     }
 
     /// Waits until something happens to the document, and returns it as it is then. Returns at once if it is final and

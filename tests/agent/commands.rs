@@ -238,7 +238,7 @@ fn a_holder_without_an_agent_is_named() {
     drop(std::os::unix::net::UnixListener::bind(shop.path("journal/agent.sock")).unwrap());
     shop.run(&["list"]).status(0);
     let holder = staffetta::queue::Queue::open(shop.path("journal")).expect("a journal");
-    for args in [&["status"][..], &["verify"], &["drain"], &["enqueue"]] {
+    for args in [&["status"][..], &["verify"], &["drain"], &["enqueue"], &["archive", "--older-than", "1d"]] {
         let said = shop.run(args).trouble();
         assert!(said.contains(&format!("process {}", std::process::id())), "{args:?}: {said}");
     }

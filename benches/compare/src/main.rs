@@ -1,6 +1,7 @@
 //! Staffetta beside other ways of keeping documents safe, and by itself at a million documents. `BENCHMARKS.md` says what
 //! is compared and why; without arguments everything is done (about a quarter of an hour), with names only those parts.
 
+mod archive;
 mod cycle;
 mod documents;
 mod drain;
@@ -14,7 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 const HELP: &str = "\
-parts:    enqueue bytes intake growth open drain   (none: all)
+parts:    enqueue bytes intake growth open drain archive   (none: all)
 --rounds N     rounds of each part (5)
 --flush 2ms    what a flush takes at least in enqueue, growth and drain; `disk`: as the disk does (2ms)
 --dir DIR      a folder on a real disk (the system's folder for temporary files)
@@ -48,7 +49,7 @@ fn main() {
                     text => Some(Duration::from_millis(number(text.trim_end_matches("ms").to_owned()))),
                 }
             }
-            "enqueue" | "bytes" | "intake" | "growth" | "open" | "drain" => parts.push(arg),
+            "enqueue" | "bytes" | "intake" | "growth" | "open" | "drain" | "archive" => parts.push(arg),
             _ => fail(HELP),
         }
     }
@@ -71,6 +72,9 @@ fn main() {
     }
     if wanted("open") {
         scale::opening(&dir, backlog, rounds);
+    }
+    if wanted("archive") {
+        archive::measure(&dir, backlog, rounds, flush);
     }
     if wanted("drain") {
         drain::compare(fixed, rounds, count, flush);

@@ -9,7 +9,7 @@ use staffetta::queue::Queue;
 
 use crate::meter::{median, memory, percentile};
 use crate::peers::staffetta::open;
-use crate::{cycle, documents};
+use crate::{archive, cycle, documents};
 
 /// Takes so many documents in large groups.
 pub fn fill(queue: &Queue, till: u64, count: u64) {
@@ -140,7 +140,8 @@ pub fn opening(dir: &Path, backlog: u64, rounds: usize) {
     println!("running, 30,000 taken and 10,000 dispatched: {}", child("work", dir, &[]));
 }
 
-fn child(what: &str, dir: &Path, more: &[&str]) -> String {
+/// Does something in a process of its own; what that said.
+pub fn child(what: &str, dir: &Path, more: &[&str]) -> String {
     let me = std::env::current_exe().expect("a path");
     let out = Command::new(me).args(["child", what]).arg(dir).args(more).stderr(Stdio::inherit()).output();
     String::from_utf8_lossy(&out.expect("a process").stdout).trim().to_owned()
@@ -166,6 +167,9 @@ pub fn as_child(what: &str, dir: &Path, more: &[String]) {
     let queue = open(dir, None);
     match what {
         "fill" => fill(&queue, 0, number(0)),
+        "drained" => archive::drained(&queue, number(0)),
+        "archive" => archive::archive(&queue),
+        "look" => archive::look(&queue, number(0)),
         "killed" => {
             fill(&queue, number(0), number(1));
             say(began, &queue);

@@ -171,6 +171,13 @@ Exit status: 0 sound, 2 damaged (it says what and where).")]
   staffetta export > archive.jsonl
   staffetta export --format csv --since 2026-11-01 --until 2026-12-01 > november.csv")]
     Export(Export),
+    /// Move what is done with into compressed archives that are still read, and shrink the index
+    #[command(after_help = "Examples:
+  staffetta archive --older-than 30d
+  staffetta --json archive --older-than 12h
+
+Exit status: 0, also when there is nothing to do; 2 when a damaged segment was left as it is.")]
+    Archive(Archive),
     /// The three providers and the authority, simulated over HTTP, with faults on demand
     #[command(after_help = "Examples:
   staffetta sandbox
@@ -314,6 +321,17 @@ pub enum Format {
     Csv,
 }
 
+/// `archive`.
+#[derive(Debug, Args)]
+pub struct Archive {
+    /// Only what has been final for so long, e.g. 30d or 12h
+    #[arg(long, value_name = "AGE", value_parser = |text: &str| duration::parse_age(text).map_err(|_| AGE))]
+    pub older_than: Duration,
+}
+
+/// What an age must be like.
+const AGE: &str = "an age is written like 30d, 12h or 1d12h, and may be at most ten years";
+
 /// `sandbox`.
 #[derive(Debug, Args)]
 pub struct Sandbox {
@@ -347,7 +365,7 @@ mod tests {
     #[test]
     fn every_command_shows_an_example() {
         let command = Cli::command();
-        assert_eq!(command.get_subcommands().count(), 18);
+        assert_eq!(command.get_subcommands().count(), 19);
         for sub in command.get_subcommands() {
             let help = sub.get_after_help().map(ToString::to_string).unwrap_or_default();
             let example = format!("staffetta {}", sub.get_name());
