@@ -5,17 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::gate::Gate;
 use super::lane::Lane;
+use super::office::{self, Done, Health, Office};
 use super::plan::{self, Action};
 use super::settings::{Managed, Settings};
+use super::shared::Shared;
 use super::{holds, reconcile, submit, track};
-use crate::clock::Clock;
-use crate::domain::account::Account;
 use crate::domain::event::{DocEvent, Hold};
 use crate::domain::id::{AccountName, DocId, FiscalId};
 use crate::domain::outcome::{HoldAnswer, HoldReason, HoldScope};
@@ -23,7 +21,6 @@ use crate::domain::state::State;
 use crate::domain::trust;
 use crate::error::Error;
 use crate::journal::View;
-use crate::provider::Provider;
 use crate::queue::Queue;
 
 /// How the engine is to stop.
@@ -38,109 +35,6 @@ pub(super) enum Stop {
 const FRESHEN_EVERY: Duration = Duration::from_secs(5 * 60);
 /// The longest that a lane is left alone.
 const LONGEST_REST: Duration = Duration::from_secs(60);
-/// Equal permanent refusals in a row after which a VAT number is held (PROVIDERS.md 5).
-const REFUSALS_IN_A_ROW: usize = 3;
-
-/// What every task needs.
-#[derive(Clone)]
-pub(super) struct Shared {
-    pub(super) queue: Queue,
-    pub(super) settings: Arc<Settings>,
-}
-
-impl Shared {
-    pub(super) fn now(&self) -> DateTime<Utc> {
-        self.queue.clock().now()
-    }
-
-    /// Time that only goes forward.
-    pub(super) fn ticks(&self) -> Duration {
-        self.queue.clock().monotonic()
-    }
-
-    /// Journals one event of a document, if it is still in `expected`; tells whether it was.
-    pub(super) async fn record(&self, id: DocId, expected: State, events: Vec<DocEvent>) -> Result<bool, Error> {
-        self.transact(move |txn| {
-            match txn.progress(id)? {
-                Some(progress) if progress.state == expected => {}
-                _ => return Ok(false),
-            }
-            for event in events {
-                txn.record(id, event)?;
-            }
-            Ok(true)
-        })
-        .await
-    }
-
-    /// A transaction from async code. The wait is on a blocking thread: the journal knows no runtime.
-    pub(super) async fn transact<T: Send + 'static>(
-        &self,
-        act: impl FnOnce(&mut crate::journal::Transaction<'_>) -> Result<T, Error> + Send + 'static,
-    ) -> Result<T, Error> {
-        let queue = self.queue.clone();
-        let joined = tokio::task::spawn_blocking(move || queue.journal().transact(act)).await;
-        joined.map_err(|error| Error::Dispatcher(format!("a journal task ended: {error}")))??
-    }
-
-    /// A read that may touch the disk, from async code.
-    pub(super) async fn read<T: Send + 'static>(
-        &self,
-        look: impl FnOnce(&Queue) -> Result<T, Error> + Send + 'static,
-    ) -> Result<T, Error> {
-        let queue = self.queue.clone();
-        let joined = tokio::task::spawn_blocking(move || look(&queue)).await;
-        joined.map_err(|error| Error::Dispatcher(format!("a journal task ended: {error}")))?
-    }
-}
-
-/// What a finished task says about the provider, for the account's gate.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Health {
-    /// It answered.
-    Answered,
-    /// No trustworthy answer.
-    Failed,
-    /// It wants a pause, and may say for how long.
-    Pause(Option<Duration>),
-    /// Nothing was asked.
-    Nothing,
-}
-
-/// What a finished task brought.
-#[derive(Debug)]
-pub(super) struct Done {
-    pub(super) health: Health,
-    pub(super) clock_skew_ms: Option<i64>,
-    /// The lane that is free again.
-    pub(super) frees: Option<Lane>,
-    /// A document that waits because the line is down.
-    pub(super) backed_off: Option<DocId>,
-    pub(super) hold: Option<(Option<FiscalId>, HoldAnswer)>,
-    /// A permanent refusal, for the count of equal ones in a row; `Some(None)` is a success.
-    pub(super) refusal: Option<(Option<FiscalId>, Option<String>)>,
-    /// The lane on which nothing can be sent now, because of a document's parent or sibling.
-    pub(super) rests: Option<Lane>,
-    pub(super) error: Option<Error>,
-    /// The task did not come to an end by itself.
-    pub(super) broken: bool,
-}
-
-impl Done {
-    pub(super) fn of(health: Health) -> Done {
-        Done {
-            health,
-            clock_skew_ms: None,
-            frees: None,
-            backed_off: None,
-            hold: None,
-            refusal: None,
-            rests: None,
-            error: None,
-            broken: false,
-        }
-    }
-}
 
 /// How long a lane is left alone.
 pub(super) struct Rest {
@@ -153,21 +47,6 @@ struct Work {
     account: AccountName,
     ids: Vec<DocId>,
     tracking: bool,
-}
-
-/// An account at work.
-pub(super) struct Office {
-    pub(super) account: Account,
-    pub(super) provider: Option<Arc<dyn Provider>>,
-    pub(super) gate: Gate,
-    /// The provider's clock minus ours; none: not heard yet.
-    pub(super) skew_ms: Option<i64>,
-    /// Our clock shows an impossible time, and the provider was asked what time it is.
-    pub(super) asked_the_time: bool,
-    pub(super) spread: Duration,
-    pub(super) tracking: bool,
-    secret: Option<[u8; 16]>,
-    refusals: HashMap<Option<FiscalId>, Vec<String>>,
 }
 
 pub(super) struct Engine {
@@ -208,24 +87,8 @@ impl Engine {
             if let Some(changed) = managed.credentials_changed {
                 shared.queue.set_credentials_changed(&name, changed);
             }
-            let secret = managed.secret.map(|secret| keyed(&journal_id, &secret));
-            holds::renew(&shared.queue, &managed, secret)?;
-            let who = number(&keyed(&journal_id, name.as_str().as_bytes()));
-            let share = who % 1_000;
-            offices.insert(
-                name,
-                Office {
-                    gate: Gate::new(managed.requests_per_minute, who),
-                    account: managed.account,
-                    provider: managed.provider.ok(),
-                    skew_ms: None,
-                    asked_the_time: false,
-                    spread: shared.settings.blackout_spread.mul_f64(share as f64 / 1_000.0),
-                    tracking: false,
-                    secret,
-                    refusals: HashMap::new(),
-                },
-            );
+            holds::renew(&shared.queue, &managed, office::secret_of(&managed, &journal_id))?;
+            offices.insert(name, Office::new(managed, &journal_id, &shared.settings));
         }
         let mut engine = Engine {
             shared,
@@ -432,12 +295,7 @@ impl Engine {
         }
         let mut hold = done.hold;
         if let Some(office) = self.offices.get_mut(&work.account) {
-            match done.health {
-                Health::Answered => office.gate.answered(settings.in_flight),
-                Health::Failed => office.gate.failed(now, &settings.backoff),
-                Health::Pause(wanted) => office.gate.pause(now, wanted, &settings.backoff),
-                Health::Nothing => office.gate.ended(),
-            }
+            office.heard(&done.health, now, &settings);
             office.gate.backed_off.extend(done.backed_off);
             if work.tracking {
                 office.tracking = false;
@@ -447,23 +305,7 @@ impl Engine {
                 self.shared.queue.set_skew(&work.account, skew);
             }
             if let Some((fiscal_id, message)) = done.refusal {
-                let run = office.refusals.entry(fiscal_id.clone()).or_default();
-                match message {
-                    None => run.clear(),
-                    Some(message) => {
-                        run.retain(|earlier| *earlier == message);
-                        run.push(message.clone());
-                        if run.len() >= REFUSALS_IN_A_ROW {
-                            run.clear();
-                            let detail = format!("{REFUSALS_IN_A_ROW} documents in a row were refused: {message}");
-                            let scope = if fiscal_id.is_some() { HoldScope::FiscalId } else { HoldScope::Account };
-                            hold = hold.or(Some((
-                                fiscal_id,
-                                HoldAnswer { scope, reason: HoldReason::RepeatedRefusals, detail },
-                            )));
-                        }
-                    }
-                }
+                hold = hold.or(office.count_refusal(fiscal_id, message));
             }
         }
         if let Some((fiscal_id, answer)) = hold
@@ -531,17 +373,4 @@ impl Engine {
 /// Waits for the word to stop, at least in this way.
 async fn told(stop: &mut watch::Receiver<Stop>, how: Stop) {
     let _ = stop.wait_for(|stop| *stop >= how).await;
-}
-
-/// A hash of `what` that is only comparable within this journal.
-fn keyed(journal: &[u8; 16], what: &[u8]) -> [u8; 16] {
-    let digest = Sha256::new().chain_update(journal).chain_update(what).finalize();
-    let mut short = [0; 16];
-    short.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
-    short
-}
-
-/// A number from bytes, for jitter.
-pub(super) fn number(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }

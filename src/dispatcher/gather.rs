@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::engine::{Engine, Office};
+use super::engine::Engine;
 use super::lane::Lane;
-use super::plan::{self, Board, Candidate, Desk, Step};
+use super::plan::{self, Board, Candidate, Step};
 use super::unreadable;
 use crate::domain::document::Kind;
 use crate::domain::event::{DocEvent, Hold, ParentRef};
@@ -35,18 +35,6 @@ pub(super) struct Gathered {
     pub(super) decided: Vec<(DocId, Vec<DocEvent>)>,
     /// When to look again at the latest, from now.
     pub(super) wake: Option<Duration>,
-}
-
-impl Office {
-    pub(super) fn desk(&self, ticks: Duration) -> Desk {
-        Desk {
-            free: self.gate.free(ticks),
-            blackout: self.account.blackout,
-            clock_skew_ms: self.skew_ms.unwrap_or(0),
-            spread: self.spread,
-            tracking: self.tracking,
-        }
-    }
 }
 
 impl Engine {

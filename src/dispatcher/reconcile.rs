@@ -7,8 +7,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::bind::{self, Binding};
-use super::engine::{Done, Health, Shared};
 use super::lane::Lane;
+use super::office::{Done, Health};
+use super::shared::Shared;
 use super::submit::{accept, after, settle_parent};
 use super::unreadable;
 use crate::domain::account::{Account, ProviderKind};

@@ -6,9 +6,10 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::bind::{self, Binding};
-use super::engine::{Done, Health, Shared};
 use super::lane::Lane;
+use super::office::{Done, Health};
 use super::plan::{self, Desk};
+use super::shared::Shared;
 use super::unreadable;
 use crate::domain::account::Account;
 use crate::domain::calendar;
