@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::holds;
 use super::lane::Lane;
 use super::office::{self, Done, Health, Office};
-use super::plan::{self, Action};
+use super::plan::Candidate;
 use super::settings::{Managed, Settings};
-use super::shared::Shared;
-use super::{holds, reconcile, submit, track};
+use super::shared::{Shared, Taken};
 use crate::domain::event::{DocEvent, Hold};
 use crate::domain::id::{AccountName, DocId, FiscalId};
 use crate::domain::outcome::{HoldAnswer, HoldReason, HoldScope};
@@ -43,10 +43,14 @@ pub(super) struct Rest {
 }
 
 /// What a task is about.
-struct Work {
-    account: AccountName,
-    ids: Vec<DocId>,
-    tracking: bool,
+pub(super) struct Work {
+    pub(super) account: AccountName,
+    pub(super) ids: Vec<DocId>,
+    pub(super) tracking: bool,
+    /// Of a submission.
+    pub(super) lane: Option<Lane>,
+    /// The provider took the document: its lane and its place were given back, only its outcome is still being written.
+    pub(super) taken: bool,
 }
 
 pub(super) struct Engine {
@@ -58,14 +62,29 @@ pub(super) struct Engine {
     pub(super) under_way: HashSet<DocId>,
     /// Lanes on which nothing can be sent before something else has happened; looked at again now and then all the same.
     pub(super) resting: HashMap<Lane, Rest>,
-    tasks: JoinSet<Done>,
+    /// The last document of a lane whose outcome is still being written.
+    pub(super) unwritten: HashMap<Lane, DocId>,
+    /// Accounts that cannot be asked anything, when last looked.
+    pub(super) shut: HashSet<AccountName>,
+    /// What could be sent when last looked, and had no place: most urgent first, no more than may be under way.
+    pub(super) stock: Vec<Candidate>,
+    /// Something changed that the stock does not know of.
+    pub(super) stale: bool,
+    /// A place or a lane became free.
+    pub(super) moved: bool,
+    /// When to look again at the latest.
+    pub(super) look_at: Duration,
+    /// What others had recorded when last looked.
+    pub(super) foreign: i64,
+    taken: mpsc::UnboundedReceiver<Taken>,
+    pub(super) tasks: JoinSet<Done>,
     /// What nobody waits for.
     chores: JoinSet<()>,
     fresh_until: Duration,
     /// What each task is about.
-    work: HashMap<tokio::task::Id, Work>,
+    pub(super) work: HashMap<tokio::task::Id, Work>,
     stop: watch::Receiver<Stop>,
-    idle: watch::Sender<u64>,
+    pub(super) idle: watch::Sender<u64>,
     /// The journal refused to write: nothing is started until it is reopened.
     halted: bool,
 }
@@ -80,7 +99,7 @@ impl Engine {
     ) -> Result<Engine, Error> {
         queue.set_accounts(accounts.iter().map(|managed| managed.account.clone()).collect())?;
         let journal_id = *queue.journal().id().as_bytes();
-        let shared = Shared { queue, settings: Arc::new(settings) };
+        let (shared, taken) = Shared::new(queue, settings);
         let mut offices = HashMap::new();
         for managed in accounts {
             let name = managed.account.name.clone();
@@ -96,6 +115,14 @@ impl Engine {
             busy: HashMap::new(),
             under_way: HashSet::new(),
             resting: HashMap::new(),
+            unwritten: HashMap::new(),
+            shut: HashSet::new(),
+            stock: Vec::new(),
+            stale: true,
+            moved: false,
+            look_at: Duration::ZERO,
+            foreign: 0,
+            taken,
             tasks: JoinSet::new(),
             chores: JoinSet::new(),
             fresh_until: Duration::ZERO,
@@ -108,28 +135,24 @@ impl Engine {
         Ok(engine)
     }
 
-    /// The lanes that are open. A document still `sending` that no task of ours waits for is in doubt.
+    /// The lanes that are open. A document still `sending` that no task of ours waits for is in doubt. Looked at on the
+    /// writer's thread: after everything that was handed over before.
     fn find_open_calls(&mut self) -> Result<(), Error> {
-        let queue = self.shared.queue.clone();
-        let mut lost = Vec::new();
-        for progress in queue.journal().open_calls()? {
+        let under_way = self.under_way.clone();
+        let open = self.shared.queue.journal().transact(move |txn| -> Result<_, Error> {
+            let open = txn.open_calls()?;
+            for lost in open.iter().filter(|one| one.state == State::Sending && !under_way.contains(&one.id)) {
+                let why = "the dispatcher stopped while sending".to_owned();
+                txn.record(lost.id, DocEvent::Unknown { why, status: None, due_at: None })?;
+            }
+            Ok(open)
+        })??;
+        for progress in open {
             if let Some(lane) = Lane::of(&progress) {
                 self.busy.insert(lane, progress.id);
             }
-            if progress.state == State::Sending && !self.under_way.contains(&progress.id) {
-                lost.push(progress.id);
-            }
         }
-        if lost.is_empty() {
-            return Ok(());
-        }
-        queue.journal().transact(move |txn| -> Result<(), Error> {
-            for id in lost {
-                let why = "the dispatcher stopped while sending".to_owned();
-                txn.record(id, DocEvent::Unknown { why, status: None, due_at: None })?;
-            }
-            Ok(())
-        })?
+        Ok(())
     }
 
     pub(super) async fn run(mut self) {
@@ -137,19 +160,24 @@ impl Engine {
         let mut stop = self.stop.clone();
         loop {
             let seq = *changes.borrow_and_update();
-            let sleep =
-                if self.halted { self.shared.settings.longest_sleep } else { self.start_what_can_start(seq).await };
+            let sleep = if self.halted { self.shared.settings.longest_sleep } else { self.look(seq).await };
             tokio::select! {
                 biased;
                 () = told(&mut stop, Stop::Gently) => break,
+                Some(taken) = self.taken.recv() => self.give_back(taken),
                 Some(done) = self.tasks.join_next_with_id() => self.take_in(done).await,
                 changed = changes.changed() => {
                     if changed.is_err() {
                         break; // the journal is closed
                     }
                 }
-                () = tokio::time::sleep(sleep) => {}
+                () = tokio::time::sleep(sleep) => self.stale = true,
             }
+            // What came together is looked at together.
+            while let Some(done) = self.tasks.try_join_next_with_id() {
+                self.take_in(done).await;
+            }
+            self.give_back_all();
         }
         self.wind_down().await;
     }
@@ -180,7 +208,7 @@ impl Engine {
     }
 
     /// Tokens are renewed before they end, so that no sale waits for a login.
-    fn keep_fresh(&mut self, ticks: Duration) {
+    pub(super) fn keep_fresh(&mut self, ticks: Duration) {
         if ticks < self.fresh_until {
             return;
         }
@@ -194,7 +222,7 @@ impl Engine {
     }
 
     /// Where our clock shows an impossible time, the providers say what time it is before anything is submitted.
-    async fn ask_the_time(&mut self, now: DateTime<Utc>) {
+    pub(super) async fn ask_the_time(&mut self, now: DateTime<Utc>) {
         if !trust::is_impossible(now) {
             return;
         }
@@ -214,61 +242,34 @@ impl Engine {
         }
     }
 
-    /// Gathers, plans and starts; returns how long to sleep if nothing changes.
-    async fn start_what_can_start(&mut self, seq: u64) -> Duration {
-        let now = self.shared.now();
-        let longest = self.shared.settings.longest_sleep;
+    /// A provider took a document: its place and its lane are given back, while its outcome is written.
+    fn give_back(&mut self, taken: Taken) {
+        let Some(work) = self.work.values_mut().find(|work| work.ids == [taken.id] && !work.taken) else { return };
+        work.taken = true;
+        if let Some(lane) = &work.lane {
+            self.busy.remove(lane);
+            self.unwritten.insert(lane.clone(), taken.id);
+        }
         let ticks = self.shared.ticks();
-        self.keep_fresh(ticks);
-        self.ask_the_time(now).await;
-        let gathered = match self.gather(now, ticks) {
-            Ok(gathered) => gathered,
-            Err(error) => {
-                self.trouble(&error);
-                return longest;
-            }
-        };
-        for (id, events) in gathered.decided {
-            if let Err(error) = self.shared.record(id, State::Queued, events).await {
-                self.trouble(&error);
-                return longest;
+        if let Some(office) = self.offices.get_mut(&work.account) {
+            // What waited because the line was down is due now.
+            self.stale |= office.gate.is_down() || !office.gate.backed_off.is_empty();
+            office.heard(&Health::Answered, ticks, &self.shared.settings);
+            if let Some(skew) = taken.clock_skew_ms {
+                office.skew_ms = Some(skew);
+                self.shared.queue.set_skew(&work.account, skew);
             }
         }
-        let actions = plan::plan(now, gathered.board, gathered.candidates);
-        let nothing = actions.is_empty();
-        for action in actions {
-            self.start(action);
+        if let Some(due) = taken.due_at {
+            self.look_at = self.look_at.min(ticks + (due - self.shared.now()).to_std().unwrap_or_default());
         }
-        let idle = nothing && self.tasks.is_empty() && self.nothing_left().unwrap_or(false);
-        let reached = if idle { seq } else { 0 };
-        self.idle.send_if_modified(|was| std::mem::replace(was, reached) != reached);
-        gathered.wake.unwrap_or(longest).max(Duration::from_millis(1)).min(longest)
+        self.moved = true;
     }
 
-    fn start(&mut self, action: Action) {
-        let account = match &action {
-            Action::Submit(_, account, _) | Action::LookUp(_, account) | Action::Track(account, _) => account.clone(),
-        };
-        let Some(office) = self.offices.get_mut(&account) else { return };
-        let Some(provider) = office.provider.clone() else { return };
-        office.gate.started(self.shared.ticks());
-        let (shared, account, skew) = (self.shared.clone(), office.account.clone(), office.skew_ms.unwrap_or(0));
-        let (handle, ids, tracking) = match action {
-            Action::Submit(id, _, lane) => {
-                self.busy.insert(lane.clone(), id);
-                let desk = office.desk(self.shared.ticks());
-                (self.tasks.spawn(submit::submit(shared, provider, account.clone(), id, lane, desk)), vec![id], false)
-            }
-            Action::LookUp(id, _) => {
-                (self.tasks.spawn(reconcile::look_up(shared, provider, account.clone(), id, skew)), vec![id], false)
-            }
-            Action::Track(_, ids) => {
-                office.tracking = true;
-                (self.tasks.spawn(track::track(shared, provider, account.clone(), ids.clone())), ids, true)
-            }
-        };
-        self.under_way.extend(&ids);
-        self.work.insert(handle.id(), Work { account: account.name, ids, tracking });
+    fn give_back_all(&mut self) {
+        while let Ok(taken) = self.taken.try_recv() {
+            self.give_back(taken);
+        }
     }
 
     async fn take_in(&mut self, joined: Result<(tokio::task::Id, Done), tokio::task::JoinError>) {
@@ -280,7 +281,14 @@ impl Engine {
                 (error.id(), Done { broken: true, ..Done::of(Health::Failed) })
             }
         };
+        self.give_back_all(); // told before the task ended
         let Some(work) = self.work.remove(&task) else { return };
+        if work.taken {
+            self.written(&work, done.error.is_some() || done.broken);
+        }
+        self.moved = true;
+        // After anything but a success all may be different.
+        self.stale |= !work.taken || done.error.is_some() || done.broken;
         let now = self.shared.ticks();
         let settings = Arc::clone(&self.shared.settings);
         self.under_way.retain(|id| !work.ids.contains(id));
@@ -290,12 +298,17 @@ impl Engine {
             rest.until = now + LONGEST_REST.min(Duration::from_secs(1 << rest.times.min(10)));
             rest.times += 1;
         }
-        if let Some(lane) = done.frees {
+        if let Some(lane) = done.frees.filter(|_| !work.taken) {
             self.busy.remove(&lane);
+        }
+        if let Some((lane, open)) = work.lane.clone().zip(done.behind) {
+            self.busy.insert(lane, open);
         }
         let mut hold = done.hold;
         if let Some(office) = self.offices.get_mut(&work.account) {
-            office.heard(&done.health, now, &settings);
+            if !work.taken {
+                office.heard(&done.health, now, &settings);
+            }
             office.gate.backed_off.extend(done.backed_off);
             if work.tracking {
                 office.tracking = false;
@@ -320,6 +333,18 @@ impl Engine {
             && let Err(error) = self.find_open_calls()
         {
             self.trouble(&error);
+        }
+    }
+
+    /// The outcome of a document that was taken is durable, or could not be recorded: then its call is still open.
+    fn written(&mut self, work: &Work, failed: bool) {
+        for (lane, id) in work.lane.iter().zip(&work.ids) {
+            if self.unwritten.get(lane) == Some(id) {
+                self.unwritten.remove(lane);
+            }
+            if failed {
+                self.busy.entry(lane.clone()).or_insert(*id);
+            }
         }
     }
 
@@ -360,7 +385,7 @@ impl Engine {
         self.shared.transact(move |txn| holds::place(txn, hold)).await
     }
 
-    fn trouble(&mut self, error: &Error) {
+    pub(super) fn trouble(&mut self, error: &Error) {
         if matches!(error, Error::Journal(journal) if journal.is_fatal()) {
             self.halted = true;
             tracing::error!(%error, "the journal takes nothing more until it is reopened; nothing is sent");

@@ -7,6 +7,7 @@ mod gate;
 mod gather;
 mod holds;
 mod lane;
+mod look;
 mod office;
 pub mod plan;
 mod reconcile;

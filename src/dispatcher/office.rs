@@ -50,6 +50,8 @@ pub(super) struct Done {
     pub(super) refusal: Option<(Option<FiscalId>, Option<String>)>,
     /// The lane on which nothing can be sent now, because of a document's parent or sibling.
     pub(super) rests: Option<Lane>,
+    /// It was not sent because this one, before it on its lane, is not through.
+    pub(super) behind: Option<DocId>,
     pub(super) error: Option<Error>,
     /// The task did not come to an end by itself.
     pub(super) broken: bool,
@@ -65,6 +67,7 @@ impl Done {
             hold: None,
             refusal: None,
             rests: None,
+            behind: None,
             error: None,
             broken: false,
         }

@@ -139,7 +139,7 @@ async fn take_in(
                 shared.record(id, State::InDoubt, vec![event]).await?;
                 settle_parent(shared, progress).await?;
             } else {
-                done = accept(shared, account, progress, &lost.call, *remote, How::LookUp, done).await?;
+                accept(shared, account, progress, &lost.call, *remote, How::LookUp).0.await?;
             }
             done.frees = Lane::of(progress);
         }
