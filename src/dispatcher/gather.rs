@@ -205,6 +205,8 @@ impl Engine {
     ) -> Result<(), Error> {
         let journal = self.shared.queue.journal().clone();
         let wire = gathered.board.on_the_wire;
+        // The calendar is asked once an account, not once a VAT number.
+        let mut starts: Vec<(AccountName, Option<DateTime<Utc>>)> = Vec::new();
         for group in journal.groups()? {
             let Some(desk) = group.account.as_ref().and_then(|account| gathered.board.desks.get(account)) else {
                 continue;
@@ -212,7 +214,16 @@ impl Engine {
             if is_group_held(holds, &group) {
                 continue;
             }
-            if let Some(start) = plan::next_start(now, desk, wire) {
+            let account = group.account.as_ref();
+            let start = match starts.iter().find(|(known, _)| Some(known) == account) {
+                Some((_, start)) => *start,
+                None => {
+                    let start = plan::next_start(now, desk, wire);
+                    starts.extend(account.map(|account| (account.clone(), start)));
+                    start
+                }
+            };
+            if let Some(start) = start {
                 earlier(&mut gathered.wake, until(now, start));
                 continue;
             }
