@@ -99,7 +99,8 @@ async fn facts_of_others_are_counted_and_ours_are_not() {
     let dir = tempfile::tempdir().unwrap();
     let shared = open(dir.path());
     let mut changes = shared.queue.changes();
-    let before = shared.foreign(*changes.borrow());
+    // Told of a moment after the document was taken.
+    let before = shared.foreign(*changes.wait_for(|seq| *seq >= 3).await.unwrap());
     let a = progress(&shared, "a");
     assert!(matches!(intend(&shared, &a, None).await, Ok(Intent::Written)));
     changes.wait_for(|seq| *seq >= 4).await.unwrap();
