@@ -246,10 +246,11 @@ impl Engine {
     fn give_back(&mut self, taken: Taken) {
         let Some(work) = self.work.values_mut().find(|work| work.ids == [taken.id] && !work.taken) else { return };
         work.taken = true;
-        if let Some(lane) = &work.lane {
-            self.busy.remove(lane);
+        if let Some(lane) = work.lane.clone() {
             self.unwritten.insert(lane.clone(), taken.id);
+            self.free(&lane, taken.id);
         }
+        let Some(work) = self.work.values().find(|work| work.ids == [taken.id]) else { return };
         let ticks = self.shared.ticks();
         if let Some(office) = self.offices.get_mut(&work.account) {
             // What waited because the line was down is due now.
@@ -299,7 +300,7 @@ impl Engine {
             rest.times += 1;
         }
         if let Some(lane) = done.frees.filter(|_| !work.taken) {
-            self.busy.remove(&lane);
+            work.ids.first().iter().for_each(|id| self.free(&lane, **id));
         }
         if let Some((lane, open)) = work.lane.clone().zip(done.behind) {
             self.busy.insert(lane, open);
@@ -336,14 +337,22 @@ impl Engine {
         }
     }
 
+    /// A lane is free again, if this is the document whose call was open on it.
+    fn free(&mut self, lane: &Lane, id: DocId) {
+        if self.busy.get(lane) == Some(&id) {
+            self.busy.remove(lane);
+        }
+    }
+
     /// The outcome of a document that was taken is durable, or could not be recorded: then its call is still open.
     fn written(&mut self, work: &Work, failed: bool) {
         for (lane, id) in work.lane.iter().zip(&work.ids) {
             if self.unwritten.get(lane) == Some(id) {
                 self.unwritten.remove(lane);
             }
+            // Also where the next one has begun: its intent is refused, and it must not free this one's lane.
             if failed {
-                self.busy.entry(lane.clone()).or_insert(*id);
+                self.busy.insert(lane.clone(), *id);
             }
         }
     }
