@@ -248,7 +248,6 @@ async fn nothing_leaves_behind_an_outcome_that_is_not_written() {
 async fn a_lane_stays_shut_behind_an_outcome_that_found_no_room() {
     let mut crowd = Crowd::new(Duration::ZERO);
     (0..3).for_each(|number| crowd.sell(0, number));
-    crowd.sell(1, 0);
     let disk = crowd.disk.clone();
     *crowd.witness.arrived.lock().unwrap() = Some(Box::new(move |key| {
         if key == "0-1" {
@@ -258,6 +257,7 @@ async fn a_lane_stays_shut_behind_an_outcome_that_found_no_room() {
     crowd.start();
     patiently(TimeDelta::minutes(1), std::future::pending::<()>()).await;
     crowd.disk.heal();
+    crowd.sell(1, 0);
     patiently(TimeDelta::hours(1), std::future::pending::<()>()).await;
     let seen = crowd.witness.seen();
     assert!(!seen.contains(&"0-2".to_owned()), "{seen:?}");
