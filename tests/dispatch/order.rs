@@ -265,7 +265,9 @@ async fn a_lane_stays_shut_behind_an_outcome_that_found_no_room() {
     assert_eq!(crowd.state("1-0"), State::Registered, "other lanes go on");
     assert_eq!(*crowd.witness.wrong.lock().unwrap(), Vec::<String>::new());
     crowd.dispatcher.take().unwrap().stop().await.unwrap();
-    assert_eq!(crowd.state("0-1"), State::InDoubt, "the next start looks it up");
+    crowd.start();
+    patiently(TimeDelta::seconds(1), std::future::pending::<()>()).await;
+    assert_eq!((crowd.state("0-1"), crowd.state("0-2")), (State::InDoubt, State::Queued), "the next start looks it up");
 }
 
 /// A void is bound to what is durable of its sale; it becomes ready by an outcome of the dispatcher's own.
