@@ -36,6 +36,9 @@ fn account() -> Account {
     }
 }
 
+/// Called with the key of a request.
+type Arrived = Box<dyn Fn(&str) + Send>;
+
 /// Looks at what is durable at the moment that a request arrives.
 #[derive(Default)]
 struct Witness {
@@ -47,7 +50,7 @@ struct Witness {
     at_once: AtomicUsize,
     most_at_once: AtomicUsize,
     /// Told of each request.
-    arrived: Mutex<Option<Box<dyn Fn(&str) + Send>>>,
+    arrived: Mutex<Option<Arrived>>,
     slow: Duration,
 }
 
