@@ -390,7 +390,7 @@ pub struct AccountView {
     pub blackout: BlackoutView,
     /// What is held.
     pub holds: Vec<HoldView>,
-    /// The provider's clock minus ours, as last seen.
+    /// The provider's clock minus ours, as last seen, by this process or an earlier one.
     pub clock_skew_ms: Option<i64>,
     /// Days since the authority's password was changed, if the configuration says when.
     pub credentials_age_days: Option<i64>,

@@ -9,6 +9,7 @@ mod examples;
 mod guard;
 mod limits;
 mod logs;
+mod lost;
 mod schema;
 mod table;
 mod verify;

@@ -11,6 +11,7 @@ use staffetta::domain::event::{DocEvent as E, Enqueued, Entry, How, ParentRef};
 use staffetta::domain::id::DocId;
 use staffetta::domain::outcome::{Customs, Refusal, Remote, RemoteItem};
 use staffetta::domain::state::State;
+use staffetta::domain::totals::{self, Kept, Totals};
 use staffetta::domain::vat::VatRate;
 use staffetta::journal::{Journal, JournalError, Options, RealFiles, View, verify};
 use tempfile::{TempDir, tempdir};
@@ -19,8 +20,12 @@ use crate::papers::*;
 use crate::support::boot::Booted;
 use crate::support::shop::memory_queue;
 
-fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/journal-v1")
+const FIRST_SEGMENT: &str = "segments/00000000000000000001.seg";
+/// Versions of records: 1 has totals as JSON, 2 in a form of their own.
+const VERSIONS: [u8; 2] = [1, 2];
+
+fn fixture(version: u8) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/journal-v{version}"))
 }
 
 fn everything_known() -> Box<Remote> {
@@ -51,13 +56,19 @@ fn everything_known() -> Box<Remote> {
     })
 }
 
-/// What is in the fixture: every kind of fact, in transactions of one or several.
-fn facts() -> Vec<Vec<Entry>> {
+/// What is in a fixture: every kind of fact, in transactions of one or several.
+fn facts(version: u8) -> Vec<Vec<Entry>> {
     let doc = |id, event| Entry::Document { id: DocId(id), event };
     let taken = |taken| Entry::Enqueued(Box::new(taken));
     let mut first = sale("till-3/2026-11-22/000123");
     first.deadline = Some(at(3_600));
     first.warnings = vec!["the fiscal id's check digit is wrong".into()];
+    if version > 1 {
+        let sale = Receipt::new(fiscal_id("12345678903"))
+            .item(Item::new("Caffè", "1.20".parse().unwrap(), VatRate::Ten).quantity(2))
+            .cash("2.40".parse().unwrap());
+        first.totals = Kept::from(&Totals::Sale(totals::sale(&sale.build().unwrap()).unwrap()));
+    }
     let mut draft = sale("draft");
     (draft.kind, draft.fiscal_id, draft.invoice_name) = (Kind::Draft, None, Some("F/1".into()));
     let mut unrouted = sale("unrouted");
@@ -110,7 +121,7 @@ impl Clock for Steps {
     }
 }
 
-/// Wrote the fixture, once: `STAFFETTA_WRITE_FIXTURE=DIR cargo test format`. For a new format there will be a new folder.
+/// Wrote the newest fixture, once: `STAFFETTA_WRITE_FIXTURE=DIR cargo test format`. For a new format there will be a new folder.
 #[test]
 fn the_facts_of_the_fixture_can_be_written() {
     let temporary = tempdir().unwrap();
@@ -119,7 +130,7 @@ fn the_facts_of_the_fixture_can_be_written() {
     let clock = Arc::new(Steps(Mutex::new(0)));
     let options = Options { clock, segment_bytes: 2_500, files: Arc::new(Booted(None)), ..Options::default() };
     let journal = Journal::open(dir, options).unwrap().0;
-    for facts in facts() {
+    for facts in facts(2) {
         let write = move |tx: &mut staffetta::journal::Transaction<'_>| {
             for fact in facts {
                 match fact {
@@ -141,7 +152,7 @@ fn the_facts_of_the_fixture_can_be_written() {
         std::fs::remove_file(dir.join(leftover)).unwrap();
     }
     std::fs::remove_dir_all(dir.join("index")).unwrap();
-    check(copied(dir).path());
+    check(copied(dir).path(), 2);
 }
 
 fn copied(from: &Path) -> TempDir {
@@ -161,8 +172,8 @@ fn copied(from: &Path) -> TempDir {
     dir
 }
 
-fn check(dir: &Path) {
-    let expected: Vec<Entry> = facts().into_iter().flatten().collect();
+fn check(dir: &Path, version: u8) {
+    let expected: Vec<Entry> = facts(version).into_iter().flatten().collect();
     let report = verify(dir, Arc::new(RealFiles)).unwrap();
     assert!(report.sound, "{report:?}");
     assert_eq!((report.records, report.documents), (expected.len() as u64 + 2, 5));
@@ -182,20 +193,23 @@ fn check(dir: &Path) {
 }
 
 #[test]
-fn a_journal_of_version_1_opens_and_says_what_it_said() {
-    let dir = copied(&fixture());
-    assert!(std::fs::read_dir(dir.path().join("segments")).unwrap().count() >= 2);
-    check(dir.path());
+fn a_journal_of_any_version_opens_and_says_what_it_said() {
+    for version in VERSIONS {
+        let dir = copied(&fixture(version));
+        assert!(std::fs::read_dir(dir.path().join("segments")).unwrap().count() >= 2);
+        let first = std::fs::read(dir.path().join(FIRST_SEGMENT)).unwrap();
+        assert_eq!(first[106], version, "the first record's version");
+        check(dir.path(), version);
+    }
 }
 
 #[test]
 fn what_a_newer_program_wrote_is_refused_by_name() {
-    let segment = "segments/00000000000000000001.seg";
     let rewritten = |f: &dyn Fn(&mut Vec<u8>)| {
-        let dir = copied(&fixture());
-        let mut bytes = std::fs::read(dir.path().join(segment)).unwrap();
+        let dir = copied(&fixture(2));
+        let mut bytes = std::fs::read(dir.path().join(FIRST_SEGMENT)).unwrap();
         f(&mut bytes);
-        std::fs::write(dir.path().join(segment), bytes).unwrap();
+        std::fs::write(dir.path().join(FIRST_SEGMENT), bytes).unwrap();
         let opened = Journal::open(dir.path(), Options::default());
         assert!(matches!(opened, Err(JournalError::Version { .. })), "{:?}", opened.map(|_| ()));
         assert!(matches!(verify(dir.path(), Arc::new(RealFiles)), Err(JournalError::Version { .. })));
@@ -206,7 +220,7 @@ fn what_a_newer_program_wrote_is_refused_by_name() {
         bytes[100..104].copy_from_slice(&crc.to_le_bytes());
     });
     rewritten(&|bytes| {
-        bytes[106] = 2; // the first record's version
+        bytes[106] = 3; // the first record's version
         let length = u32::from_le_bytes(bytes[112..116].try_into().unwrap()) as usize;
         let mut crc = crc32fast::Hasher::new();
         crc.update(&bytes[12..28]); // the journal's id
@@ -232,12 +246,13 @@ fn totals_are_those_that_were_journaled_and_never_those_of_newer_rules() {
     journal.close().unwrap();
 
     // A version with other rules: another total, another price without VAT, a field that is no more.
-    let totals = taken.totals.replace("\"2.40\"", "\"2.39\"").replace("1.09090909", "1.00000000");
+    let totals =
+        taken.totals.json().unwrap().unwrap().replace("\"2.40\"", "\"2.39\"").replace("1.09090909", "1.00000000");
     let totals = totals.replacen('{', "{\"older\":\"1\",", 1);
     assert!(totals.contains(r#""total_amount":"2.39""#) && totals.contains("1.00000000"), "{totals}");
     let (journal, _) = Journal::open(older.path(), Options { clock: clock(), ..Options::default() }).unwrap();
     for of in ["a", "b"] {
-        let taken = Enqueued { key: key(of), totals: totals.clone(), ..taken.clone() };
+        let taken = Enqueued { key: key(of), totals: Kept::of_json(&totals), ..taken.clone() };
         let id = enqueue(&journal, taken).unwrap();
         record(&journal, id, E::Sending { attempt: 1 }).unwrap();
         record(&journal, id, E::Registered { remote: remote(of), how: How::Answer, due_at: None }).unwrap();

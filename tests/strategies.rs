@@ -7,7 +7,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use staffetta::domain::account::ProviderKind;
 use staffetta::domain::check::{self, Context};
-use staffetta::domain::document::Kind;
+use staffetta::domain::document::{Body, Kind};
 use staffetta::domain::input::BodyInput;
 use staffetta::prelude::*;
 use staffetta::queue::Options;
@@ -49,6 +49,17 @@ proptest! {
     #![proptest_config(cases(400))]
 
     #[test]
+    fn strategies_sales_are_journaled_short_and_read_back_as_they_were(sale in strategies::receipts(issuer())) {
+        let body = Body::Receipt(sale);
+        let (short, long) = (body.to_short_json().unwrap(), body.to_json().unwrap());
+        let read = Body::from_json(Kind::Receipt, &short).unwrap();
+        prop_assert_eq!(&read, &body);
+        prop_assert_eq!(read.to_json().unwrap(), long.as_str(), "every digit");
+        prop_assert!(short.len() < long.len());
+        prop_assert!(!short.contains(":0,") && !short.contains(":0}") && !short.contains("false"), "{}", short);
+    }
+
+    #[test]
     fn strategies_sales_are_valid_at_both_receipt_providers(sale in strategies::receipts(issuer())) {
         for provider in [ProviderKind::Openapi, ProviderKind::SmartReceipt] {
             let ids = [issuer()];
@@ -69,6 +80,22 @@ proptest! {
         queue.enqueue("sale", sale).unwrap();
         let ticket = queue.enqueue("back", back);
         prop_assert!(ticket.is_ok(), "{:?}", ticket);
+    }
+
+    #[test]
+    fn strategies_of_journaled_parents_are_taken(
+        (sale, draft) in (strategies::receipts(issuer()), strategies::drafts()),
+        void in strategies::voids("sale".parse().unwrap()),
+        note in strategies::note_numbers("draft".parse().unwrap()),
+        cancel in strategies::cancels("draft".parse().unwrap()),
+    ) {
+        let queue = queue();
+        queue.enqueue("sale", sale).unwrap();
+        queue.enqueue("draft", draft).unwrap();
+        for (key, about) in [("void", void), ("note", note), ("cancel", cancel)] {
+            let ticket = queue.enqueue(key, about);
+            prop_assert!(ticket.is_ok(), "{}: {:?}", key, ticket);
+        }
     }
 
     #[test]

@@ -6,8 +6,8 @@ mod returned;
 mod sales;
 
 /// A decimal text as a whole number of its smallest unit: what is summed here is summed exactly.
-pub fn units(text: &str) -> i128 {
-    text.replacen('.', "", 1).parse().unwrap_or_else(|_| panic!("not an amount: {text}"))
+pub fn units(text: impl std::fmt::Display) -> i128 {
+    text.to_string().replacen('.', "", 1).parse().unwrap_or_else(|_| panic!("not an amount: {text}"))
 }
 
 /// So many 10^-8 or cents as text.

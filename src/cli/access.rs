@@ -4,6 +4,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use chrono::{DateTime, SubsecRound, Utc};
 use tokio::runtime::Runtime;
 
 use super::config::Config;
@@ -14,7 +15,7 @@ use crate::domain::document::NewDocument;
 use crate::domain::id::Key;
 use crate::error::{Error, Rejection};
 use crate::journal::JournalError;
-use crate::queue::Queue;
+use crate::queue::{Begun, Queue, clip};
 use crate::view::{Decision, DocumentView, ListFilter, ReleaseDecision, StatusView, Summary, Taken, Ticket, Verified};
 
 /// Pause before looking again who has the journal.
@@ -45,6 +46,24 @@ pub struct Line {
     pub document: NewDocument,
     /// The line, with the key in it.
     pub text: Vec<u8>,
+}
+
+/// Documents being taken.
+pub enum Taking {
+    /// Handed to the journal that is open here.
+    Begun(Begun),
+    /// Answered by the agent.
+    Done(Vec<Result<Ticket, Error>>),
+}
+
+impl Taking {
+    /// What became of each.
+    pub fn wait(self) -> Vec<Result<Ticket, Error>> {
+        match self {
+            Taking::Begun(begun) => begun.wait(),
+            Taking::Done(taken) => taken,
+        }
+    }
 }
 
 impl Line {
@@ -125,12 +144,21 @@ impl<'a> Access<'a> {
         here: impl Fn(&Queue) -> Result<T, Error>,
         there: impl AsyncFn(&Client) -> Result<T, Failed>,
     ) -> Result<T, Trouble> {
+        self.ask_counting(here, there).map(|(answer, _)| answer)
+    }
+
+    /// As [`ask`](Access::ask), and how often it was asked before without an answer.
+    fn ask_counting<T>(
+        &mut self,
+        here: impl Fn(&Queue) -> Result<T, Error>,
+        there: impl AsyncFn(&Client) -> Result<T, Failed>,
+    ) -> Result<(T, u32), Trouble> {
         let mut times = 0;
         loop {
             let failed = match &self.at {
-                At::Here(queue) => return here(queue).map_err(trouble_of),
+                At::Here(queue) => return here(queue).map(|answer| (answer, times)).map_err(trouble_of),
                 At::There(client) => match self.runtime.block_on(there(client)) {
-                    Ok(answer) => return Ok(answer),
+                    Ok(answer) => return Ok((answer, times)),
                     Err(failed) => failed,
                 },
             };
@@ -176,15 +204,48 @@ impl<'a> Access<'a> {
 
     /// As [`Queue::cancel`]; an unknown key is a decision not taken.
     pub fn cancel(&mut self, key: &str, who: &str, why: &str) -> Result<Decision, Trouble> {
-        self.ask(|queue| known(key, queue.cancel(key, who, why)), async |client| client.cancel(key, who, why).await)
+        let began = now();
+        let (decision, before) = self.ask_counting(
+            |queue| known(key, queue.cancel(key, who, why)),
+            async |client| client.cancel(key, who, why).await,
+        )?;
+        if before == 0 || decision.done || !self.was_done("cancelled", key, who, why, began)? {
+            return Ok(decision);
+        }
+        Ok(Decision { done: true, why: "called off".to_owned(), ..decision })
     }
 
     /// As [`Queue::resolve`]; an unknown key is a decision not taken.
     pub fn resolve(&mut self, key: &str, accepted: Option<&str>, who: &str, why: &str) -> Result<Decision, Trouble> {
-        self.ask(
+        let began = now();
+        let (decision, before) = self.ask_counting(
             |queue| known(key, queue.resolve(key, accepted, who, why)),
             async |client| client.resolve(key, accepted, who, why).await,
-        )
+        )?;
+        if before == 0 || decision.done || !self.was_done("resolved", key, who, why, began)? {
+            return Ok(decision);
+        }
+        Ok(Decision { done: true, why: "recorded".to_owned(), ..decision })
+    }
+
+    /// Whether a call whose answer was lost did this all the same: then the same call made again finds it done, and must not
+    /// say that it is impossible. Told by the document's history: who and why, since the call began.
+    fn was_done(
+        &mut self,
+        event: &str,
+        key: &str,
+        who: &str,
+        why: &str,
+        began: DateTime<Utc>,
+    ) -> Result<bool, Trouble> {
+        let same = |said: &Option<String>, asked: &str| said.as_deref().is_some_and(|said| said == clip(asked.trim()));
+        let document = self.show(key)?;
+        Ok(document.is_some_and(|document| {
+            document
+                .events
+                .iter()
+                .any(|one| one.event == event && one.at >= began && same(&one.who, who) && same(&one.why, why))
+        }))
     }
 
     /// As [`Queue::release`].
@@ -230,19 +291,21 @@ impl<'a> Access<'a> {
         }
     }
 
-    /// Takes documents in order, as [`Queue::take_all`]: each is safe on disk when its ticket is here.
-    pub fn take_all(&mut self, lines: Vec<Line>) -> Result<Vec<Result<Ticket, Error>>, Trouble> {
+    /// Begins to take documents, in order, after all that were begun before: each is safe on disk when its ticket is here.
+    pub fn take_all(&mut self, lines: Vec<Line>) -> Result<Taking, Trouble> {
         let mut times = 0;
         loop {
             let failed = match &self.at {
                 At::Here(queue) => {
-                    return Ok(queue.take_all(lines.into_iter().map(|line| line.document).collect()));
+                    let documents = lines.into_iter().map(|line| line.document).collect();
+                    return Ok(Taking::Begun(queue.begin_all(documents)));
                 }
                 At::There(client) => {
                     let text = lines.iter().flat_map(|line| [line.text.as_slice(), b"\n"]).collect::<Vec<_>>().concat();
                     match self.runtime.block_on(client.take(&text)) {
                         Ok(taken) if taken.len() == lines.len() => {
-                            return Ok(taken.into_iter().map(|taken| taken.map_err(rejected).map(ticket)).collect());
+                            let taken = taken.into_iter().map(|taken| taken.map_err(rejected).map(ticket));
+                            return Ok(Taking::Done(taken.collect()));
                         }
                         Ok(_) => Failed::Strange("it did not answer every line".to_owned()),
                         Err(failed) => failed,
@@ -316,6 +379,11 @@ pub fn verify(config: &Config, here: impl Fn() -> Result<Verified, Error>) -> Re
         }
         runtime.block_on(async { tokio::time::sleep(STEP).await });
     }
+}
+
+/// The moment, as exactly as the journal keeps it.
+fn now() -> DateTime<Utc> {
+    connect::clock().now().trunc_subsecs(6)
 }
 
 /// A decision about an unknown key is one that was not taken.

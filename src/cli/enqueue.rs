@@ -1,8 +1,8 @@
 //! `staffetta enqueue`: one document a line; a line is printed for each, in order, when it is safe on disk.
 //!
-//! A thread of its own reads and parses; this one commits and prints. What has been read when a commit group begins
-//! goes into it, and no line waits for one that has not come yet: a till on a pipe gets its answer at once, a large
-//! file is taken in large groups.
+//! A thread of its own reads and parses; this one checks, hands to the journal and prints. While a batch is made durable
+//! the next is checked, if it is there; no line waits for one that has not come yet: a till on a pipe gets its answer at
+//! once, a large file is taken in large groups.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -16,7 +16,7 @@ use crate::error::{Error, Rejection};
 use crate::queue::lines::{Content, Lines};
 use crate::view::{ErrorView, NotTaken, Taken, Ticket};
 
-use super::access::{Access, Line};
+use super::access::{Access, Line, Taking};
 use super::config::Config;
 use super::output::{Output, plain, tell};
 use super::trouble::Trouble;
@@ -166,16 +166,33 @@ impl Batch {
     }
 }
 
-/// Commits and prints until the reading thread has no more.
+/// Takes and prints until the reading thread has no more.
 fn commit_all(
     journal: &mut Access<'_>,
     batches: &Receiver<Result<Batch, Trouble>>,
     counts: &mut Counts,
     out: &mut Output,
 ) -> Result<(), Trouble> {
-    while let Ok(first) = batches.recv() {
-        let mut batch = first?;
-        let mut failed = None;
+    let mut before = None;
+    loop {
+        let first = match before.take() {
+            None => batches.recv().ok(),
+            Some(underway) => match batches.try_recv() {
+                Ok(next) => {
+                    before = Some(underway);
+                    Some(next)
+                }
+                Err(_) => {
+                    finish(underway, counts, out)?;
+                    continue;
+                }
+            },
+        };
+        let (mut batch, mut failed) = match first {
+            None => return Ok(()),
+            Some(Ok(batch)) => (batch, None),
+            Some(Err(trouble)) => (Batch::default(), Some(trouble)),
+        };
         // What was read meanwhile shares the commit group.
         while batch.entries.len() < MAX_GROUP && batch.bytes < BATCH_BYTES && failed.is_none() {
             match batches.try_recv() {
@@ -189,17 +206,39 @@ fn commit_all(
             }
         }
         counts.blank += batch.blank;
-        commit(journal, batch.entries, counts, out)?;
-        if let Some(trouble) = failed {
-            return Err(trouble);
+        let underway = begin(journal, batch.entries);
+        if let Some(earlier) = before.take() {
+            finish(earlier, counts, out)?;
+        }
+        let underway = underway?;
+        match (failed, &underway.documents) {
+            (None, Some(Taking::Begun(_))) => before = Some(underway),
+            (None, _) => finish(underway, counts, out)?,
+            (Some(trouble), _) => {
+                finish(underway, counts, out)?;
+                return Err(trouble);
+            }
         }
     }
-    Ok(())
 }
 
-fn commit(journal: &mut Access<'_>, entries: Vec<Entry>, counts: &mut Counts, out: &mut Output) -> Result<(), Trouble> {
+/// Lines with what refused them, and the documents of the others on their way.
+struct Underway {
+    lines: Vec<Waiting>,
+    documents: Option<Taking>,
+}
+
+/// A line whose answer is not printed yet.
+struct Waiting {
+    file: Option<Arc<str>>,
+    line: u64,
+    key: Option<String>,
+    refused: Option<Rejection>,
+}
+
+fn begin(journal: &mut Access<'_>, entries: Vec<Entry>) -> Result<Underway, Trouble> {
     let mut documents = Vec::with_capacity(entries.len());
-    let mut waiting = Vec::with_capacity(entries.len());
+    let mut lines = Vec::with_capacity(entries.len());
     for entry in entries {
         let refused = match entry.document {
             Ok(document) => {
@@ -208,10 +247,16 @@ fn commit(journal: &mut Access<'_>, entries: Vec<Entry>, counts: &mut Counts, ou
             }
             Err(rejection) => Some(rejection),
         };
-        waiting.push((entry.file, entry.line, entry.key, refused));
+        lines.push(Waiting { file: entry.file, line: entry.line, key: entry.key, refused });
     }
-    let mut tickets = if documents.is_empty() { Vec::new() } else { journal.take_all(documents)? }.into_iter();
-    for (file, line, key, refused) in waiting {
+    let documents = if documents.is_empty() { None } else { Some(journal.take_all(documents)?) };
+    Ok(Underway { lines, documents })
+}
+
+/// Waits until a batch is safe, and prints what became of it.
+fn finish(underway: Underway, counts: &mut Counts, out: &mut Output) -> Result<(), Trouble> {
+    let mut tickets = underway.documents.map_or_else(Vec::new, Taking::wait).into_iter();
+    for Waiting { file, line, key, refused } in underway.lines {
         let result = match refused {
             Some(rejection) => Err(rejection),
             None => match tickets.next() {

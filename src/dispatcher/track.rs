@@ -15,7 +15,7 @@ use crate::domain::event::{DocEvent, How};
 use crate::domain::id::DocId;
 use crate::domain::outcome::{Answer, Customs, Remote, TrackOutcome};
 use crate::domain::state::{Progress, State};
-use crate::domain::totals::{self, Totals};
+use crate::domain::totals;
 use crate::error::Error;
 use crate::journal::View;
 use crate::provider::{Call, Provider, Tracked};
@@ -261,8 +261,8 @@ fn differences(story: &Story, remote: &Remote) -> Vec<String> {
         Body::Return(_) => Kind::Return,
         Body::Draft(_) | Body::NoteNumber(_) => return Vec::new(),
     };
-    match Totals::from_json(kind, &story.taken.totals) {
-        Ok(ours) => totals::differences(&ours, &remote.totals),
-        Err(_) => Vec::new(), // no totals of ours: a child of a document issued elsewhere
+    match story.taken.totals.read(kind) {
+        Ok(Some(ours)) => totals::differences(&ours, &remote.totals),
+        Ok(None) | Err(_) => Vec::new(), // no totals of ours: a child of a document issued elsewhere
     }
 }

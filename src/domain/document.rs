@@ -124,20 +124,28 @@ pub struct Receipt {
     /// Its lines, at least one.
     pub items: Vec<Item>,
     /// Paid in cash, EUR.
+    #[serde(default)]
     pub cash_payment_amount: Decimal,
     /// Paid electronically, EUR.
+    #[serde(default)]
     pub electronic_payment_amount: Decimal,
     /// Paid with meal vouchers, EUR.
+    #[serde(default)]
     pub ticket_restaurant_payment_amount: Decimal,
     /// Number of meal vouchers.
+    #[serde(default)]
     pub ticket_restaurant_quantity: u32,
     /// Services not yet paid, EUR.
+    #[serde(default)]
     pub services_uncollected_amount: Decimal,
     /// Goods not yet paid, EUR.
+    #[serde(default)]
     pub goods_uncollected_amount: Decimal,
     /// Discount at payment (sconto a pagare), EUR; does not touch the taxable amount.
+    #[serde(default)]
     pub discount: Decimal,
     /// An invoice follows (segue fattura): then nothing is paid here.
+    #[serde(default)]
     pub invoice_issuing: bool,
     /// The customer's lottery code, upper case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -165,8 +173,10 @@ pub struct Item {
     /// The VAT rate.
     pub vat_rate_code: VatRate,
     /// Discount on the whole line, VAT included, EUR.
+    #[serde(default)]
     pub discount: Decimal,
     /// A free gift (omaggio).
+    #[serde(default)]
     pub complimentary: bool,
     /// The shop's own article code, not reported to the authority.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -488,7 +498,7 @@ impl Body {
         }
     }
 
-    /// Its canonical JSON, as journaled and shown.
+    /// Its canonical JSON, as shown; [journaled](Body::to_short_json) it is shorter.
     pub fn to_json(&self) -> serde_json::Result<String> {
         match self {
             Body::Receipt(body) => serde_json::to_string(body),
@@ -499,7 +509,7 @@ impl Body {
         }
     }
 
-    /// Reads back what [`to_json`](Body::to_json) wrote. The rules are not applied again: a document once accepted is
+    /// Reads back what [`to_json`](Body::to_json) or [`to_short_json`](Body::to_short_json) wrote. The rules are not applied again: a document once accepted is
     /// never judged by newer rules.
     pub fn from_json(kind: Kind, json: &str) -> serde_json::Result<Body> {
         Ok(match kind {

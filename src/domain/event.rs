@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::document::Kind;
 use super::id::{AccountName, DocId, FiscalId, Key};
 use super::outcome::{HoldReason, Refusal, Remote};
+use super::totals::Kept;
 
 /// One fact.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -111,10 +112,10 @@ pub struct Enqueued {
     /// The time of the sale.
     #[serde(with = "chrono::serde::ts_microseconds")]
     pub issued_at: DateTime<Utc>,
-    /// The document's canonical JSON.
+    /// The document's JSON, short where it can be ([`Body::to_short_json`](super::document::Body::to_short_json)).
     pub body: String,
-    /// Its totals as JSON; empty where there are none.
-    pub totals: String,
+    /// Its totals.
+    pub totals: Kept,
     /// SHA-256 of what the till said, values not spelling: same key and same fingerprint is a repeat.
     pub fingerprint: [u8; 32],
     /// After this moment it must not be sent.

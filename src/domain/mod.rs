@@ -14,6 +14,7 @@ pub mod line;
 pub mod money;
 pub mod outcome;
 pub mod retry;
+mod short;
 pub mod state;
 pub mod totals;
 pub mod trust;

@@ -5,6 +5,7 @@
 //! price times 9 + 2 digits of quantity already do), round half to even by default, and panic in plain operators.
 //! Here nothing rounds but [`Decimal::round`], nothing wraps, and every operation that may not fit returns `None`.
 
+mod amount;
 mod json;
 
 use std::cmp::Ordering;
@@ -12,6 +13,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
+pub use amount::{Amount, Cents, EightPlaces};
 pub use json::Numeral;
 pub(super) use json::shape;
 
@@ -226,6 +228,13 @@ fn parse_exponent(text: &str) -> Result<i64, DecimalError> {
     const BOUND: i64 = 1 << 50;
     let size = digits.bytes().fold(0i64, |sum, byte| (sum * 10 + i64::from(byte - b'0')).min(BOUND));
     Ok(if negative { -size } else { size })
+}
+
+impl Default for Decimal {
+    /// Zero.
+    fn default() -> Decimal {
+        Decimal::ZERO
+    }
 }
 
 impl fmt::Display for Decimal {

@@ -1,9 +1,10 @@
 //! Totals (PROVIDERS.md 2): computed exactly, each published field rounded once, half away from zero. They are journaled
-//! with the document as the text of [`Totals::to_json`] and never computed again by newer rules.
+//! with the document ([`Kept`]) and never computed again by newer rules.
 
 mod compare;
 mod draft;
 mod exact;
+mod kept;
 mod returned;
 mod sale;
 
@@ -11,6 +12,7 @@ use serde::{Serialize, Serializer};
 
 pub use compare::differences;
 pub use draft::{DraftTotals, draft, draft_of_input};
+pub use kept::{BadTotals, Kept};
 pub use returned::{ReturnLine, ReturnTotals, returned};
 pub use sale::{SaleLine, SaleTotals, due, parent_lines, sale, sale_of_input};
 
@@ -18,9 +20,9 @@ pub(crate) use draft::gross as draft_gross;
 pub(crate) use sale::{Line, due_of_lines};
 
 use super::document::{Body, Kind};
-use super::money;
+use super::money::Cents;
 
-/// The totals of a document, with the field names of `tests/vectors/`; amounts are decimal text. In JSON just the fields.
+/// The totals of a document, with the field names of `tests/vectors/`; in JSON just the fields, amounts as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Totals {
     /// Of a sale; of a void, which mirrors its parent.
@@ -41,7 +43,7 @@ impl Totals {
         }
     }
 
-    /// Compact JSON, as journaled and shown.
+    /// Compact JSON, as shown.
     ///
     /// # Errors
     /// None in practice: texts always serialise.
@@ -80,8 +82,8 @@ impl Serialize for Totals {
 pub fn void(parent: &Totals) -> Totals {
     match parent {
         Totals::Sale(sale) => Totals::Sale(SaleTotals {
-            paid_amount: money::text(0, 2),
-            total_uncollected_amount: money::text(0, 2),
+            paid_amount: Cents::default(),
+            total_uncollected_amount: Cents::default(),
             ..sale.clone()
         }),
         other => other.clone(),
@@ -94,13 +96,13 @@ mod tests {
 
     #[test]
     fn json_is_compact_and_comes_back() {
-        let line = SaleLine { gross_price: "1.00000000".into(), ..SaleLine::default() };
+        let line = SaleLine { gross_price: "1.00000000".parse().unwrap(), ..SaleLine::default() };
         let sale = SaleTotals {
             items: vec![line],
-            total_amount: "1.00".into(),
-            discount: "0.10".into(),
-            paid_amount: "0.50".into(),
-            total_uncollected_amount: "0.40".into(),
+            total_amount: "1.00".parse().unwrap(),
+            discount: "0.10".parse().unwrap(),
+            paid_amount: "0.50".parse().unwrap(),
+            total_uncollected_amount: "0.40".parse().unwrap(),
             ..SaleTotals::default()
         };
         let sale = Totals::Sale(sale);
@@ -120,7 +122,7 @@ mod tests {
         assert!(Totals::from_json(Kind::Void, "{}").is_err());
         assert!(draft.to_json().unwrap().contains(r#""net_total":null"#));
         let Totals::Sale(voided) = void(&sale) else { panic!("a void of a sale has a sale's totals") };
-        assert_eq!((voided.paid_amount.as_str(), voided.total_uncollected_amount.as_str()), ("0.00", "0.00"));
-        assert_eq!((voided.discount.as_str(), voided.total_amount.as_str()), ("0.10", "1.00"));
+        assert_eq!((voided.paid_amount, voided.total_uncollected_amount), (Cents::new(0), Cents::new(0)));
+        assert_eq!((voided.discount, voided.total_amount), (Cents::new(10), Cents::new(100)));
     }
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::error::{JournalError, Result};
-use super::files::{Files, read_full, write_full};
+use super::files::{self, Files, read_full};
 use super::index::Reached;
 use super::record::{Hash, Position};
 
@@ -79,17 +79,10 @@ fn parse(bytes: &[u8]) -> Found {
 
 /// Replaces the checkpoint, durably.
 pub(crate) fn write(files: &dyn Files, journal: &Path, checkpoint: &Checkpoint) -> Result<()> {
-    let (path, temporary) = (journal.join(NAME), journal.join("checkpoint.tmp"));
     let mut bytes = MAGIC.to_vec();
     bytes.extend(codec().serialize(checkpoint).map_err(|_| JournalError::TooLarge)?);
     let crc = crc32fast::hash(&bytes);
     bytes.extend_from_slice(&crc.to_le_bytes());
-    let replace = || {
-        let file = files.create(&temporary)?;
-        write_full(&*file, &bytes, 0)?;
-        file.sync_all()?;
-        files.rename(&temporary, &path)?;
-        files.sync_dir(journal)
-    };
-    replace().map_err(|error| JournalError::io("write", &path, error))
+    let replaced = files::replace(files, journal, NAME, &bytes);
+    replaced.map_err(|error| JournalError::io("write", &journal.join(NAME), error))
 }

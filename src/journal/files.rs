@@ -82,6 +82,16 @@ pub(crate) fn write_full(file: &dyn File, mut bytes: &[u8], mut offset: u64) -> 
     Ok(())
 }
 
+/// Replaces a small file in `folder` whole and durably: another name, synced, renamed, the folder synced.
+pub(crate) fn replace(files: &dyn Files, folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
+    let (path, temporary) = (folder.join(name), folder.join(name).with_extension("tmp"));
+    let file = files.create(&temporary)?;
+    write_full(&*file, content, 0)?;
+    file.sync_all()?;
+    files.rename(&temporary, &path)?;
+    files.sync_dir(folder)
+}
+
 /// Whether an error means that there is no room, which may pass, and not that the disk fails.
 pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)

@@ -34,6 +34,8 @@ mod keys;
 mod layers;
 mod live;
 mod merge;
+mod note;
+mod pending;
 mod place;
 #[doc(hidden)]
 pub mod raw;
@@ -55,10 +57,9 @@ mod view;
 mod writer;
 
 use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use uuid::Uuid;
@@ -67,9 +68,11 @@ use self::apply::{Entries, Pair};
 pub use self::error::JournalError;
 use self::error::{Result, panic_words};
 pub use self::files::{File, Files, RealFiles};
+pub use self::pending::Pending;
+use self::pending::{awaited, job};
 use self::record::Position;
 pub use self::shared::Stats;
-use self::shared::{Shared, Verdict, lock};
+use self::shared::{Shared, lock};
 pub use self::transaction::Transaction;
 pub use self::verify::{Damage, Found, Report, read_all, verify};
 use self::view::source::Source;
@@ -190,10 +193,21 @@ impl Journal {
         T: Send + 'static,
         E: Send + 'static,
     {
-        let (sender, receiver) = mpsc::sync_channel(1);
-        // Whoever no longer waits needs no answer: a failed send is nothing.
-        self.begin_then(f, move |answer| drop(sender.send(answer)));
-        Pending { receiver }
+        let (job, pending) = awaited(f);
+        self.handle.shared.submit([job]);
+        pending
+    }
+
+    /// Begins many, one after the other with nothing between: as far as they fit they share a flush.
+    pub(crate) fn begin_all<T, E, F>(&self, all: impl IntoIterator<Item = F>) -> Vec<Pending<T, E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        F: FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
+    {
+        let (jobs, pending): (Vec<_>, Vec<_>) = all.into_iter().map(awaited).unzip();
+        self.handle.shared.submit(jobs);
+        pending
     }
 
     /// As [`begin`](Self::begin), and hands to `then` what [`transact`](Self::transact) would return. On the writer's
@@ -206,26 +220,7 @@ impl Journal {
         T: Send + 'static,
         E: Send + 'static,
     {
-        self.handle.shared.submit(Box::new(move |turn| {
-            let transaction = match turn {
-                Ok(transaction) => transaction,
-                Err(error) => {
-                    then(Err(error));
-                    return None;
-                }
-            };
-            match catch_unwind(AssertUnwindSafe(|| f(transaction))) {
-                Ok(result) => {
-                    let keep = result.is_ok();
-                    let answer = move |fate: Result<()>| then(fate.map(|()| result));
-                    Some(Verdict { keep, answer: Box::new(answer) })
-                }
-                Err(panic) => {
-                    then(Err(JournalError::Panicked(panic_words(&*panic))));
-                    None
-                }
-            }
-        }));
+        self.handle.shared.submit([job(f, then)]);
     }
 
     /// Calls `f` after each commit group, when it is durable and visible, with the last sequence number. On the writer's
@@ -297,22 +292,6 @@ impl Drop for Handle {
         if let Err(error) = self.close() {
             tracing::warn!(%error, "the journal was not closed in good order; nothing acknowledged is lost");
         }
-    }
-}
-
-/// A transaction handed over.
-#[must_use = "what it recorded is durable only once it was waited for"]
-pub struct Pending<T, E> {
-    receiver: mpsc::Receiver<Result<Result<T, E>, JournalError>>,
-}
-
-impl<T, E> Pending<T, E> {
-    /// Waits until what it recorded is durable.
-    ///
-    /// # Errors
-    /// As [`Journal::transact`].
-    pub fn wait(self) -> Result<Result<T, E>, JournalError> {
-        self.receiver.recv().unwrap_or(Err(JournalError::Closed))
     }
 }
 

@@ -35,6 +35,7 @@ pub fn read(journal: Uuid, bytes: &[u8]) -> Result<Read, String> {
 pub fn write(journal: Uuid, entry: &Entry) -> Option<Vec<u8>> {
     let payload = record::encode_entry(entry)?;
     let header = record::Header {
+        version: record::VERSION,
         seq: 1,
         group: 1,
         place: 0,

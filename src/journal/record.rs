@@ -3,7 +3,7 @@
 //! | bytes | what |
 //! |---|---|
 //! | 2 | marker `a5 5f`, so that a reader that lost its place finds the next record |
-//! | 1 | version of the record, 1 |
+//! | 1 | version of the record: 2, or 1 where totals can only be JSON (`domain::totals::Kept`) |
 //! | 1 | flags: 1 the last record of its transaction, 2 the last of its commit group |
 //! | 4 | CRC-32 of the journal's id and of everything else of the record |
 //! | 4 | length of the payload |
@@ -28,7 +28,9 @@ use crate::domain::event::Entry;
 use crate::domain::limits::MAX_RECORD;
 
 /// The version written.
-pub(crate) const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 2;
+/// The oldest that is read.
+const OLDEST: u8 = 1;
 /// Bytes before the payload.
 pub(crate) const HEADER: usize = 88;
 /// Each record begins with these.
@@ -58,6 +60,8 @@ impl Position {
 /// Everything before the payload but checksum and length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
+    /// [`VERSION`], unless it was read.
+    pub version: u8,
     pub seq: u64,
     pub group: u64,
     pub place: u32,
@@ -105,12 +109,12 @@ fn codec() -> impl bincode::Options {
     bincode::DefaultOptions::new().with_fixint_encoding().with_limit(MAX_RECORD as u64)
 }
 
-/// The payload of version 1; `None` when it is over [`MAX_RECORD`].
+/// The payload; `None` when it is over [`MAX_RECORD`].
 pub(crate) fn encode_entry(entry: &Entry) -> Option<Vec<u8>> {
     codec().serialize(entry).ok()
 }
 
-/// Reads a payload of version 1; trailing bytes are an error.
+/// Reads a payload of any version; trailing bytes are an error.
 pub(crate) fn decode_entry(payload: &[u8]) -> Option<Entry> {
     codec().deserialize(payload).ok()
 }
@@ -127,7 +131,7 @@ pub(crate) fn encode(journal: Uuid, header: &Header, payload: &[u8], out: &mut V
         | if header.last_of_group { LAST_OF_GROUP } else { 0 };
     let length = u32::try_from(payload.len()).unwrap_or(u32::MAX); // at most MAX_RECORD
     out.extend_from_slice(&MARKER);
-    out.extend_from_slice(&[VERSION, flags, 0, 0, 0, 0]);
+    out.extend_from_slice(&[header.version, flags, 0, 0, 0, 0]);
     out.extend_from_slice(&length.to_le_bytes());
     out.extend_from_slice(&header.place.to_le_bytes());
     out.extend_from_slice(&header.group.to_le_bytes());
@@ -173,8 +177,9 @@ pub(crate) fn decode(journal: Uuid, bytes: &[u8]) -> Result<Frame<'_>, Flaw> {
     if checksum(journal, record) != head.crc {
         return Err(Flaw::Checksum);
     }
-    if head.version != VERSION || head.flags & !(LAST_OF_TRANSACTION | LAST_OF_GROUP) != 0 {
-        return Err(Flaw::Version(head.version));
+    let version = head.header.version;
+    if !(OLDEST..=VERSION).contains(&version) || head.flags & !(LAST_OF_TRANSACTION | LAST_OF_GROUP) != 0 {
+        return Err(Flaw::Version(version));
     }
     Ok(Frame { header: head.header, payload: record.get(HEADER..).unwrap_or_default(), bytes: record })
 }
@@ -185,7 +190,6 @@ pub(crate) fn stated_length(bytes: &[u8]) -> Option<usize> {
 }
 
 struct Head {
-    version: u8,
     flags: u8,
     crc: u32,
     length: u32,
@@ -204,6 +208,7 @@ fn read_head(fields: &mut Fields<'_>) -> Option<Head> {
         Position { segment: u64::from_le_bytes(fields.take()?), offset: u64::from_le_bytes(fields.take()?) };
     let previous_hash = fields.take()?;
     let header = Header {
+        version,
         seq,
         group,
         place,
@@ -213,7 +218,7 @@ fn read_head(fields: &mut Fields<'_>) -> Option<Head> {
         previous_of_document,
         previous_hash,
     };
-    Some(Head { version, flags, crc, length, header })
+    Some(Head { flags, crc, length, header })
 }
 
 /// Takes fixed-size fields off the front of a slice.
@@ -238,6 +243,7 @@ mod tests {
 
     fn header() -> Header {
         Header {
+            version: 1,
             seq: 0x11,
             group: 0x22,
             place: 0x33,

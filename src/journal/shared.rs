@@ -35,6 +35,8 @@ const MAX_WAITING: usize = 4 * MAX_GROUP;
 #[derive(Default)]
 pub(crate) struct Queue {
     jobs: VecDeque<Job>,
+    /// The writer sleeps until so many wait: to wake it for each would cost more than the rest of a transaction.
+    wanted: usize,
     stop: bool,
 }
 
@@ -138,36 +140,46 @@ impl Shared {
         *lock(&self.writer) == Some(std::thread::current().id())
     }
 
-    /// Hands a transaction over; waits while too many do.
-    pub fn submit(&self, job: Job) {
+    /// Hands transactions over, together as far as there is room; waits while too many wait already.
+    pub fn submit(&self, jobs: impl IntoIterator<Item = Job>) {
         let on_writer_thread = self.on_writer_thread();
         let mut queue = lock(&self.queue);
-        while queue.jobs.len() >= MAX_WAITING && !queue.stop && !on_writer_thread {
-            queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        for job in jobs {
+            while queue.jobs.len() >= MAX_WAITING && !queue.stop && !on_writer_thread {
+                self.changed.notify_all(); // of those handed over so far
+                queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            }
+            if queue.stop {
+                drop(queue);
+                job(Err(JournalError::Closed));
+                queue = lock(&self.queue);
+            } else {
+                queue.jobs.push_back(job);
+            }
         }
-        if queue.stop {
-            drop(queue);
-            job(Err(JournalError::Closed));
-            return;
-        }
-        queue.jobs.push_back(job);
+        let enough = queue.jobs.len() >= queue.wanted;
         drop(queue);
-        self.changed.notify_all();
+        if enough {
+            self.changed.notify_all();
+        }
     }
 
     /// Takes up to `max` transactions, waiting for one; none when it is time to stop. Where as many as `expected` may
     /// come it waits for them too, but not longer than `patience`.
     pub fn take_jobs(&self, max: usize, wait: bool, expected: usize, patience: Duration) -> VecDeque<Job> {
         let mut queue = lock(&self.queue);
+        queue.wanted = 1;
         while wait && queue.jobs.is_empty() && !queue.stop {
             queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
         let expected = expected.min(max);
         if queue.jobs.len() < expected && !patience.is_zero() {
+            queue.wanted = expected;
             let few = |queue: &mut Queue| queue.jobs.len() < expected && !queue.stop;
             let waited = self.changed.wait_timeout_while(queue, patience, few);
             queue = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+        queue.wanted = usize::MAX; // it is awake
         let count = queue.jobs.len().min(max);
         let jobs = queue.jobs.drain(..count).collect();
         drop(queue);

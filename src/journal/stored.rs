@@ -39,8 +39,17 @@ struct Fresh {
 /// The entry of a document just taken.
 pub(crate) fn fresh(taken: &Enqueued, enqueued_at: DateTime<Utc>, first: Position) -> Result<Vec<u8>> {
     let taken_after = enqueued_at.timestamp_micros().wrapping_sub(taken.issued_at.timestamp_micros());
-    let Enqueued { key, kind, account, fiscal_id, parent, issued_at, deadline, .. } = taken.clone();
-    encode(&Stored::Fresh(Fresh { kind, account, fiscal_id, parent, deadline, key, issued_at, taken_after, first }))
+    encode(&Stored::Fresh(Fresh {
+        kind: taken.kind,
+        account: taken.account.clone(),
+        fiscal_id: taken.fiscal_id.clone(),
+        parent: taken.parent.clone(),
+        deadline: taken.deadline,
+        key: taken.key.clone(),
+        issued_at: taken.issued_at,
+        taken_after,
+        first,
+    }))
 }
 
 /// The entry of a document to which something has happened.

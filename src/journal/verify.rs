@@ -382,6 +382,7 @@ mod tests {
     use super::*;
     use crate::domain::document::Kind;
     use crate::domain::event::Enqueued;
+    use crate::domain::totals::Kept;
     use crate::journal::{Journal, Options, RealFiles};
 
     /// Any entry too many, missing or other than the records say.
@@ -398,7 +399,7 @@ mod tests {
             parent: None,
             issued_at: chrono::DateTime::UNIX_EPOCH,
             body: "{}".to_owned(),
-            totals: String::new(),
+            totals: Kept::default(),
             fingerprint: [0; 32],
             deadline: None,
             invoice_name: None,

@@ -269,6 +269,7 @@ impl Writer {
         let count = staging.records.len();
         for (place, staged) in staging.records.iter().enumerate() {
             let header = Header {
+                version: record::VERSION,
                 seq: staged.seq,
                 group: last.group,
                 place: u32::try_from(place).unwrap_or(u32::MAX), // a group is bounded by its bytes

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::parents::{self, Bound};
-use super::{Queue, read};
+use super::{Accounts, Queue};
 use crate::domain::account::{Account, ProviderKind};
 use crate::domain::calendar;
 use crate::domain::check::{self, Context, Violation};
@@ -15,8 +15,9 @@ use crate::domain::event::{DocEvent, Enqueued};
 use crate::domain::fingerprint;
 use crate::domain::id::{AccountName, FiscalId, Key};
 use crate::domain::input::BodyInput;
+use crate::domain::limits::MAX_GROUP;
 use crate::domain::state::State;
-use crate::domain::totals::{self, Totals};
+use crate::domain::totals::{self, Kept, Totals};
 use crate::error::{Error, Rejection};
 use crate::journal::{Pending, Transaction, View};
 use crate::view::Ticket;
@@ -30,13 +31,25 @@ struct Candidate {
     taken_at: DateTime<Utc>,
     body: Result<Body, Rejection>,
     body_json: String,
-    totals: String,
+    totals: Kept,
     /// Of a document without a parent; the parent's own number goes into the others'.
     fingerprint: Option<[u8; 32]>,
+    /// Of a document without a parent, as the fingerprint.
+    warnings: Option<Vec<String>>,
     /// A draft whose date we filled in: the date is not part of what the till said.
     dated_by_us: bool,
-    account: Option<Account>,
-    accounts: Arc<Vec<Account>>,
+    account: Option<Arc<Account>>,
+    accounts: Accounts,
+}
+
+/// Documents that were handed to the journal, in order.
+pub(crate) struct Begun(Vec<Result<Pending<Ticket, Error>, Error>>);
+
+impl Begun {
+    /// What became of each, once it is on disk.
+    pub fn wait(self) -> Vec<Result<Ticket, Error>> {
+        self.0.into_iter().map(|pending| pending?.wait()?).collect()
+    }
 }
 
 impl Queue {
@@ -68,12 +81,34 @@ impl Queue {
 
     /// Takes many; they share the journal's flushes. One that is refused does not stop the others.
     pub fn take_all(&self, documents: Vec<NewDocument>) -> Vec<Result<Ticket, Error>> {
-        let begun: Vec<_> = documents.into_iter().map(|document| self.begin(document)).collect();
-        begun.into_iter().map(|pending| pending?.wait()?).collect()
+        self.begin_all(documents).wait()
+    }
+
+    /// Checks many and hands them to the journal without waiting for the disk, so that the next ones can be read and
+    /// checked meanwhile.
+    pub(crate) fn begin_all(&self, documents: Vec<NewDocument>) -> Begun {
+        let mut begun = Vec::with_capacity(documents.len());
+        let mut documents = documents.into_iter().peekable();
+        while documents.peek().is_some() {
+            let examined: Vec<_> = documents.by_ref().take(MAX_GROUP).map(|document| self.examine(document)).collect();
+            let mut refused = Vec::with_capacity(examined.len());
+            let mut good = Vec::with_capacity(examined.len());
+            for one in examined {
+                refused.push(one.map(|candidate| good.push(candidate)).err());
+            }
+            let taken = |candidate: Candidate| move |txn: &mut Transaction<'_>| candidate.enter(txn);
+            let mut pending = self.journal().begin_all(good.into_iter().map(taken)).into_iter();
+            // One is pending for each that was not refused.
+            begun.extend(refused.into_iter().filter_map(|refused| match refused {
+                Some(error) => Some(Err(error)),
+                None => pending.next().map(Ok),
+            }));
+        }
+        Begun(begun)
     }
 
     /// Checks a document and hands it to the journal without waiting for the disk.
-    pub(crate) fn begin(&self, document: NewDocument) -> Result<Pending<Ticket, Error>, Error> {
+    fn begin(&self, document: NewDocument) -> Result<Pending<Ticket, Error>, Error> {
         let candidate = self.examine(document)?;
         Ok(self.journal().begin(move |txn| candidate.enter(txn)))
     }
@@ -91,7 +126,7 @@ impl Queue {
 
     fn examine(&self, document: NewDocument) -> Result<Candidate, Error> {
         let taken_at = self.clock().now();
-        let accounts = Arc::new(read(&self.inner.accounts).clone());
+        let accounts = self.accounts();
         let key = document.key.unwrap_or_else(|| Key::random(Uuid::new_v4()));
         let kind = document.body.kind();
         let issuer = match &document.body {
@@ -123,19 +158,22 @@ impl Queue {
             issued_at: document.issued_at,
             taken_at,
             body_json: String::new(),
-            totals: String::new(),
+            totals: Kept::default(),
             fingerprint: None,
+            warnings: None,
             dated_by_us,
             account,
             accounts,
             body: Err(Rejection::new("invalid", "")),
         };
         if let Ok(body) = &body {
-            candidate.body_json =
-                body.to_json().map_err(|error| Error::Rejected(Rejection::new("malformed", error.to_string())))?;
+            candidate.body_json = body
+                .to_short_json()
+                .map_err(|error| Error::Rejected(Rejection::new("malformed", error.to_string())))?;
             candidate.totals = totals_of(body).map_err(Error::Rejected)?;
             if candidate.parent.is_none() {
                 candidate.fingerprint = Some(candidate.fingerprint_of(body, None));
+                candidate.warnings = Some(warnings_of(body, candidate.account.as_deref()));
             }
         }
         candidate.body = body;
@@ -162,7 +200,7 @@ impl Queue {
                 };
                 let issuer = progress.fiscal_id.as_ref().map(FiscalId::as_str);
                 if let Ok(Some(account)) = choose_account(&accounts, None, progress.kind, issuer, None) {
-                    routed.push((progress.id, account.name));
+                    routed.push((progress.id, account.name.clone()));
                 }
             }
             journal.transact(move |txn| -> Result<(), Error> {
@@ -207,16 +245,17 @@ impl Candidate {
 
         let account = self.account_with(bound.as_ref())?;
         let verdict = match &bound {
-            Some(bound) => parents::judge(txn, bound, body, account.as_ref(), self.taken_at)?,
+            Some(bound) => parents::judge(txn, bound, body, account.as_deref(), self.taken_at)?,
             None => parents::Verdict::default(),
         };
         if let Body::Draft(draft) = body {
-            unused_invoice_name(txn, account.as_ref(), &draft.merchant_invoice_id)?;
+            unused_invoice_name(txn, account.as_deref(), &draft.merchant_invoice_id)?;
         }
         let fiscal_id = match body {
             Body::Receipt(receipt) => Some(receipt.fiscal_id.clone()),
-            _ => bound.as_ref().and_then(Bound::fiscal_id).or_else(|| only_fiscal_id(body, account.as_ref())),
+            _ => bound.as_ref().and_then(Bound::fiscal_id).or_else(|| only_fiscal_id(body, account.as_deref())),
         };
+        let warnings = self.warnings.unwrap_or_else(|| warnings_of(body, account.as_deref()));
         let enqueued = Enqueued {
             key: self.key.clone(),
             kind: body.kind(),
@@ -224,7 +263,7 @@ impl Candidate {
             fiscal_id,
             parent: parent_ref,
             issued_at: self.issued_at.unwrap_or(self.taken_at),
-            body: self.body_json.clone(),
+            body: self.body_json,
             totals: verdict.totals.unwrap_or(self.totals),
             fingerprint,
             deadline: verdict.deadline.or_else(|| draft_deadline(body, self.taken_at)),
@@ -232,7 +271,7 @@ impl Candidate {
                 Body::Draft(draft) => Some(draft.merchant_invoice_id.clone()),
                 _ => None,
             },
-            warnings: check::warnings(body, account.as_ref().map(|account| account.provider)),
+            warnings,
         };
         let id = txn.enqueue(enqueued)?;
         let mut state = State::Queued;
@@ -261,7 +300,7 @@ impl Candidate {
         Ok(Ticket { key: self.key.to_string(), id: id.to_string(), state: progress.state, duplicate: true })
     }
 
-    fn account_with(&self, bound: Option<&Bound>) -> Result<Option<Account>, Error> {
+    fn account_with(&self, bound: Option<&Bound>) -> Result<Option<Arc<Account>>, Error> {
         let Some(Bound::Local(parent)) = bound else { return Ok(self.account.clone()) };
         let Some(name) = &parent.account else { return Ok(None) };
         if self.named_account.as_ref().is_some_and(|named| named != name) {
@@ -279,6 +318,10 @@ impl Candidate {
     }
 }
 
+fn warnings_of(body: &Body, account: Option<&Account>) -> Vec<String> {
+    check::warnings(body, account.map(|account| account.provider))
+}
+
 fn invalid(kind: Kind, violations: Vec<Violation>) -> Rejection {
     let message = match violations.len() {
         1 => format!("the {kind} breaks a rule"),
@@ -294,14 +337,14 @@ fn key_reused(key: &Key) -> Rejection {
     Rejection::new("key_reused", message)
 }
 
-fn totals_of(body: &Body) -> Result<String, Rejection> {
+fn totals_of(body: &Body) -> Result<Kept, Rejection> {
     let too_large = || Rejection::new("invalid", "its totals do not fit");
     let totals = match body {
         Body::Receipt(receipt) => Totals::Sale(totals::sale(receipt).ok_or_else(too_large)?),
         Body::Draft(draft) => Totals::Draft(totals::draft(draft).ok_or_else(too_large)?),
-        Body::Return(_) | Body::Void(_) | Body::NoteNumber(_) => return Ok(String::new()),
+        Body::Return(_) | Body::Void(_) | Body::NoteNumber(_) => return Ok(Kept::default()),
     };
-    totals.to_json().map_err(|error| Rejection::new("invalid", error.to_string()))
+    Ok(Kept::from(&totals))
 }
 
 /// A draft is of no use once its goods can no longer leave the EU in time. One that is dated back is as old as its intake:
@@ -342,12 +385,12 @@ fn unused_invoice_name(txn: &Transaction<'_>, account: Option<&Account>, name: &
 /// The account that a document without a parent here goes to; `None` when no account is known yet at all. `stamp` tells a
 /// void of a tax-free invoice (it has a credit note) from one of a receipt.
 fn choose_account(
-    accounts: &[Account],
+    accounts: &[Arc<Account>],
     named: Option<&AccountName>,
     kind: Kind,
     issuer: Option<&str>,
     stamp: Option<bool>,
-) -> Result<Option<Account>, Rejection> {
+) -> Result<Option<Arc<Account>>, Rejection> {
     if accounts.is_empty() {
         return Ok(None);
     }
@@ -366,22 +409,23 @@ fn choose_account(
         }
         return Ok(Some(account.clone()));
     }
-    let takers: Vec<&Account> = accounts
+    let takers: Vec<&Arc<Account>> = accounts
         .iter()
         .filter(|account| account.provider.takes(kind))
         .filter(|account| stamp.is_none_or(|stamp| stamp == (account.provider == ProviderKind::Stamp)))
         .collect();
-    let issuers: Vec<&&Account> = takers
+    let issuers: Vec<&Arc<Account>> = takers
         .iter()
+        .copied()
         .filter(|account| match issuer {
             Some(issuer) => account.fiscal_ids.is_empty() || account.fiscal_ids.iter().any(|id| id.as_str() == issuer),
             None => true,
         })
         .collect();
     match (issuers.as_slice(), takers.as_slice()) {
-        ([only], _) => Ok(Some((**only).clone())),
+        ([only], _) => Ok(Some(Arc::clone(only))),
         // The one account that takes receipts does not have this VAT number: the check says so in the provider's words.
-        ([], [only]) => Ok(Some((*only).clone())),
+        ([], [only]) => Ok(Some(Arc::clone(only))),
         (_, []) => Err(Rejection::new("unknown_account", format!("no account of the configuration takes a {kind}"))),
         ([], _) => Err(Rejection {
             code: "invalid",

@@ -1,6 +1,7 @@
 //! The queue as a till meets it: open, enqueue, look, decide. Everything here is synchronous and works from any thread,
 //! with no runtime and no network; what is returned as taken is safe on disk.
 
+mod clocks;
 mod feed;
 mod intake;
 pub(crate) mod lines;
@@ -27,8 +28,17 @@ use crate::error::Error;
 use crate::journal::{self, Journal, Recovery, View};
 use crate::view::DocumentView;
 
+pub(crate) use intake::Begun;
+pub(crate) use operator::clip;
 pub use salvage::Salvage;
 pub use story::Story;
+
+/// The accounts, shared: each document taken keeps its own.
+pub(crate) type Accounts = Arc<[Arc<Account>]>;
+
+fn shared(accounts: Vec<Account>) -> Accounts {
+    accounts.into_iter().map(Arc::new).collect()
+}
 
 /// How a queue is opened.
 #[derive(Clone)]
@@ -57,9 +67,9 @@ struct Inner {
     journal: Journal,
     clock: Arc<dyn Clock>,
     recovery: Recovery,
-    accounts: RwLock<Vec<Account>>,
-    /// What the dispatcher learned of the providers' clocks, in milliseconds; for `status`.
-    skews: RwLock<HashMap<AccountName, i64>>,
+    accounts: RwLock<Accounts>,
+    /// What the dispatcher learned of the providers' clocks; for `status`.
+    clocks: clocks::Clocks,
     /// When the authority's password was changed last, where the configuration says so; for `status`.
     credentials: RwLock<HashMap<AccountName, chrono::NaiveDate>>,
     changes: watch::Receiver<u64>,
@@ -87,11 +97,11 @@ impl Queue {
         });
         let queue = Queue {
             inner: Arc::new(Inner {
+                clocks: clocks::Clocks::of(&journal),
                 journal,
                 clock: options.clock,
                 recovery,
-                accounts: RwLock::new(options.accounts),
-                skews: RwLock::default(),
+                accounts: RwLock::new(shared(options.accounts)),
                 credentials: RwLock::default(),
                 changes,
             }),
@@ -125,6 +135,7 @@ impl Queue {
     /// # Errors
     /// When the last flush fails.
     pub fn close(&self) -> Result<(), Error> {
+        self.inner.clocks.keep(&self.inner.journal);
         Ok(self.inner.journal.close()?)
     }
 
@@ -152,20 +163,16 @@ impl Queue {
 
     /// Names the accounts that documents may go to, and assigns those that had none yet.
     pub(crate) fn set_accounts(&self, accounts: Vec<Account>) -> Result<(), Error> {
-        *write(&self.inner.accounts) = accounts;
+        *write(&self.inner.accounts) = shared(accounts);
         self.route_unrouted()
     }
 
-    pub(crate) fn accounts(&self) -> Vec<Account> {
+    pub(crate) fn accounts(&self) -> Accounts {
         read(&self.inner.accounts).clone()
     }
 
     pub(crate) fn set_skew(&self, account: &AccountName, skew_ms: i64) {
-        write(&self.inner.skews).insert(account.clone(), skew_ms);
-    }
-
-    pub(crate) fn skew(&self, account: &AccountName) -> Option<i64> {
-        read(&self.inner.skews).get(account).copied()
+        self.inner.clocks.hear(&self.inner.journal, account, skew_ms);
     }
 
     /// Says when the authority's password of an account was changed last, for `status` and its warnings.

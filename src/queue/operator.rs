@@ -150,6 +150,7 @@ impl Queue {
     }
 }
 
-fn clip(text: &str) -> String {
+/// A person's words, as long as the journal keeps them.
+pub(crate) fn clip(text: &str) -> String {
     text.chars().take(MAX_REASON).collect()
 }

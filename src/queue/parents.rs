@@ -12,7 +12,7 @@ use crate::domain::document::{Body, Kind, Parent, Return};
 use crate::domain::event::ParentRef;
 use crate::domain::id::{DocId, FiscalId};
 use crate::domain::state::{Progress, State};
-use crate::domain::totals::{self, Totals};
+use crate::domain::totals::{self, BadTotals, Kept, Totals};
 use crate::error::{Error, Rejection};
 use crate::journal::{JournalError, Transaction, View};
 
@@ -47,7 +47,7 @@ impl Bound {
 #[derive(Default)]
 pub(super) struct Verdict {
     /// The child's totals, where they follow from the parent's.
-    pub(super) totals: Option<String>,
+    pub(super) totals: Option<Kept>,
     /// After this moment the child must not be sent.
     pub(super) deadline: Option<DateTime<Utc>>,
     /// The parent never left: parent and child are called off together.
@@ -175,13 +175,10 @@ fn voided(
         return Ok(Verdict { cancels: Some(parent.id), ..Verdict::default() });
     }
     let totals = match txn.document(parent.id)? {
-        Some(taken) if !taken.totals.is_empty() => {
-            let totals =
-                Totals::from_json(parent.kind, &taken.totals).map_err(|error| unreadable(parent.id, &error))?;
-            Some(totals::void(&totals).to_json().map_err(|error| unreadable(parent.id, &error))?)
-        }
-        _ => None,
+        Some(taken) => taken.totals.read(parent.kind).map_err(|error| unreadable_totals(parent.id, &error))?,
+        None => None,
     };
+    let totals = totals.map(|totals| Kept::from(&totals::void(&totals)));
     let deadline = void_deadline(parent, account);
     if let Some(deadline) = deadline.filter(|deadline| *deadline <= now) {
         let message =
@@ -219,8 +216,7 @@ fn returned(txn: &Transaction<'_>, parent: &Progress, goods: &Return, siblings: 
             violations: vec![violation],
         })
     })?;
-    let totals = totals.to_json().map_err(|error| unreadable(parent.id, &error))?;
-    Ok(Verdict { totals: Some(totals), ..Verdict::default() })
+    Ok(Verdict { totals: Some(Kept::from(&totals)), ..Verdict::default() })
 }
 
 /// The lines of a sale of this journal with what its returns (but `except`) took back so far.
@@ -231,8 +227,7 @@ pub(crate) fn parent_lines(
     except: Option<DocId>,
 ) -> Result<Option<Vec<ParentLine>>, Error> {
     let Some(story) = Story::read(view, parent)? else { return Ok(None) };
-    let (Body::Receipt(receipt), Ok(Totals::Sale(sale))) =
-        (&story.body, Totals::from_json(Kind::Receipt, &story.taken.totals))
+    let (Body::Receipt(receipt), Ok(Some(Totals::Sale(sale)))) = (&story.body, story.taken.totals.read(Kind::Receipt))
     else {
         return Ok(None);
     };
@@ -268,6 +263,6 @@ pub(crate) fn living_children(view: &(impl View + ?Sized), parent: DocId) -> Res
     Ok(alive)
 }
 
-fn unreadable(id: DocId, error: &serde_json::Error) -> Error {
+pub(super) fn unreadable_totals(id: DocId, error: &BadTotals) -> Error {
     Error::Journal(JournalError::unreadable(id, format!("its totals: {error}")))
 }

@@ -123,7 +123,7 @@ impl Queue {
         now: DateTime<Utc>,
     ) -> Vec<AccountView> {
         let mut views = Vec::new();
-        for account in &surroundings.accounts {
+        for account in surroundings.accounts.iter() {
             let active = account.blackout.contains(now);
             views.push(AccountView {
                 name: account.name.to_string(),
@@ -141,7 +141,7 @@ impl Queue {
                         since: hold.since,
                     })
                     .collect(),
-                clock_skew_ms: self.skew(&account.name),
+                clock_skew_ms: self.inner.clocks.last(&account.name),
                 credentials_age_days: self
                     .credentials_changed(&account.name)
                     .map(|changed| (calendar::fiscal_day(now) - changed).num_days()),
@@ -175,8 +175,9 @@ impl Queue {
                 since: hold.since,
             });
         }
-        for account in &surroundings.accounts {
-            if let Some(what) = trust::doubt(now, self.skew(&account.name)) {
+        for account in surroundings.accounts.iter() {
+            // Only by what this process heard: since an earlier one somebody may have set the clock right.
+            if let Some(what) = trust::doubt(now, self.inner.clocks.heard(&account.name)) {
                 lines.push(AttentionLine { key: None, account: Some(account.name.to_string()), what, since: now });
             }
             let Some(changed) = self.credentials_changed(&account.name) else { continue };

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::account::Account;
+use super::Accounts;
 use crate::domain::calendar;
 use crate::domain::document::Kind;
 use crate::domain::event::Hold;
@@ -12,14 +12,14 @@ use crate::domain::state::{Progress, State};
 /// What surrounds a document.
 pub(crate) struct Surroundings {
     pub(crate) now: DateTime<Utc>,
-    pub(crate) accounts: Vec<Account>,
+    pub(crate) accounts: Accounts,
     pub(crate) holds: Vec<Hold>,
 }
 
 impl Surroundings {
     /// For an archive: nothing that passes with time alone, so that an unchanged journal reads the same whenever it is read.
     pub(crate) fn timeless(holds: Vec<Hold>) -> Surroundings {
-        Surroundings { now: DateTime::<Utc>::MIN_UTC, accounts: Vec::new(), holds }
+        Surroundings { now: DateTime::<Utc>::MIN_UTC, accounts: Accounts::default(), holds }
     }
 
     /// The hold that keeps this document, if any.

@@ -45,14 +45,10 @@ pub(super) fn document(
     parent: Option<ParentView>,
     children: Vec<String>,
 ) -> Result<DocumentView, Error> {
-    let raw = |text: String| {
-        let unreadable = |error| JournalError::unreadable(progress.id, format!("its JSON: {error}"));
-        RawValue::from_string(text).map_err(unreadable)
-    };
-    let totals = match story.taken.totals.as_str() {
-        "" => None,
-        totals => Some(raw(totals.to_owned())?),
-    };
+    let unreadable = |error| JournalError::unreadable(progress.id, format!("its JSON: {error}"));
+    let raw = |text: String| RawValue::from_string(text).map_err(unreadable);
+    let totals = story.taken.totals.json().map_err(|error| super::parents::unreadable_totals(progress.id, &error))?;
+    let totals = totals.map(raw).transpose()?;
     let remote = remote(&story);
     Ok(DocumentView {
         key: short.key,
@@ -68,7 +64,7 @@ pub(super) fn document(
         attempts: short.attempts,
         deadline: progress.deadline,
         totals,
-        body: raw(story.taken.body)?,
+        body: raw(story.body.to_json().map_err(unreadable)?)?,
         parent,
         children,
         attention: progress.attention.into_iter().map(|(what, why)| AttentionView { what, why }).collect(),

@@ -44,13 +44,13 @@ impl Line {
             complimentary: item.complimentary,
             sku: item.sku.clone(),
             gross_price: item.unit_price.to_string(),
-            unit_price: totals.unit_price.clone(),
+            unit_price: totals.unit_price.to_string(),
             gross_discount: item.discount.to_string(),
-            unit_discount: totals.unit_discount.clone(),
-            taxable_amount: totals.taxable_amount.clone(),
-            net_taxable_amount: totals.net_taxable_amount.clone(),
-            vat_amount: totals.vat_amount.clone(),
-            total_amount: totals.total_amount.clone(),
+            unit_discount: totals.unit_discount.to_string(),
+            taxable_amount: totals.taxable_amount.to_string(),
+            net_taxable_amount: totals.net_taxable_amount.to_string(),
+            vat_amount: totals.vat_amount.to_string(),
+            total_amount: totals.total_amount.to_string(),
         }
     }
 
@@ -61,11 +61,11 @@ impl Line {
             id,
             returned: quantity.normal().to_string(),
             gross_discount: "0".to_owned(), // no source says how it would be divided
-            unit_discount: totals.unit_discount.clone(),
-            taxable_amount: totals.taxable_amount.clone(),
-            net_taxable_amount: totals.net_taxable_amount.clone(),
-            vat_amount: totals.vat_amount.clone(),
-            total_amount: totals.total_amount.clone(),
+            unit_discount: totals.unit_discount.to_string(),
+            taxable_amount: totals.taxable_amount.to_string(),
+            net_taxable_amount: totals.net_taxable_amount.to_string(),
+            vat_amount: totals.vat_amount.to_string(),
+            total_amount: totals.total_amount.to_string(),
             ..self.clone()
         }
     }
@@ -113,24 +113,24 @@ impl DocTotals {
     /// Of a sale.
     pub fn of_sale(totals: &SaleTotals) -> DocTotals {
         DocTotals {
-            total_amount: totals.total_amount.clone(),
-            total_amount_exact: totals.total_amount_exact.clone(),
-            total_taxable_amount: totals.total_taxable_amount.clone(),
-            total_vat_amount: totals.total_vat_amount.clone(),
-            total_discount: totals.total_discount.clone(),
-            total_gross_discount: totals.total_gross_discount.clone(),
-            total_uncollected_amount: totals.total_uncollected_amount.clone(),
+            total_amount: totals.total_amount.to_string(),
+            total_amount_exact: totals.total_amount_exact.to_string(),
+            total_taxable_amount: totals.total_taxable_amount.to_string(),
+            total_vat_amount: totals.total_vat_amount.to_string(),
+            total_discount: totals.total_discount.to_string(),
+            total_gross_discount: totals.total_gross_discount.to_string(),
+            total_uncollected_amount: totals.total_uncollected_amount.to_string(),
         }
     }
 
     /// Of a return.
     pub fn of_return(totals: &ReturnTotals) -> DocTotals {
         DocTotals {
-            total_amount: totals.total_amount.clone(),
-            total_amount_exact: totals.total_amount_exact.clone(),
-            total_taxable_amount: totals.total_taxable_amount.clone(),
-            total_vat_amount: totals.total_vat_amount.clone(),
-            total_discount: totals.total_discount.clone(),
+            total_amount: totals.total_amount.to_string(),
+            total_amount_exact: totals.total_amount_exact.to_string(),
+            total_taxable_amount: totals.total_taxable_amount.to_string(),
+            total_vat_amount: totals.total_vat_amount.to_string(),
+            total_discount: totals.total_discount.to_string(),
             total_gross_discount: "0.00000000".to_owned(),
             total_uncollected_amount: "0.00".to_owned(),
         }

@@ -223,9 +223,9 @@ fn of_draft(world: &World, invoice: &Invoice, now: DateTime<Utc>) -> LedgerEntry
         merchant_invoice_id: Some(invoice.draft.merchant_invoice_id.clone()),
         otello_id: completed.map(|_| invoice.otello_id.clone()),
         document_date: Some(invoice.draft.created_on.date().to_string()),
-        total_amount: Some(invoice.totals.gross_total.clone()),
-        total_taxable_amount: invoice.totals.net_total.clone(),
-        discount: Some(invoice.totals.discount_gross.clone()),
+        total_amount: Some(invoice.totals.gross_total.to_string()),
+        total_taxable_amount: invoice.totals.net_total.map(|total| total.to_string()),
+        discount: Some(invoice.totals.discount_gross.to_string()),
         items: invoice
             .draft
             .items

@@ -48,7 +48,7 @@ fn show(world: &World, ask: &Ask, index: usize) -> Reply {
             escape(&item.description),
             item.quantity,
             item.unit_price_with_vat,
-            escape(net),
+            net,
         ));
     }
     let body = format!(
@@ -57,7 +57,7 @@ fn show(world: &World, ask: &Ask, index: usize) -> Reply {
          <p>Totale IVA inclusa €{}</p>\
          <form method=\"post\"><button type=\"submit\">Salva</button></form>",
         escape(&invoice.draft.merchant_invoice_id),
-        escape(&invoice.totals.gross_total),
+        invoice.totals.gross_total,
     );
     page(StatusCode::OK, &body)
 }

@@ -19,7 +19,8 @@ use crate::domain::outcome::{
 };
 use crate::provider::{Call, Claimed, Lost, Provider, Tracked};
 
-/// How often things go wrong, each out of a thousand.
+/// The fault plan of a scripted [`Authority`]: how often things go wrong with a request, each out of a thousand. Besides,
+/// it can be [down](Authority::add_outage), [refuse](Authority::set_refusing) and be [slow to list](Authority::set_list_lag).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Chances {
     /// The request does not leave.
@@ -83,7 +84,7 @@ pub struct Submission {
     pub ended: DateTime<Utc>,
 }
 
-/// A fiscal document that the authority has.
+/// A document that the provider has taken: a row of the ledger.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Issued {
     /// The provider's id.
@@ -94,10 +95,11 @@ pub struct Issued {
     pub kind: Kind,
     /// The provider's id of its parent.
     pub parent: Option<String>,
-    /// When the provider has it, or will have it.
+    /// When the provider has it, or (committed late) will have it.
     pub at: DateTime<Utc>,
     body: Body,
-    fails: bool,
+    /// Whether the authority refuses it after the provider took it.
+    pub(super) fails: bool,
 }
 
 #[derive(Debug)]
@@ -113,7 +115,11 @@ struct State {
     merchant_after: TimeDelta,
 }
 
-/// A provider for tests. Cheap to clone; all clones are the same provider.
+/// A provider for tests, and the authority behind it. What it does is drawn from its seed, in the time of its clock: a
+/// request takes up to 0.4 s (30 s when its answer is lost), a document is in its lists 2 s later, the authority's verdict
+/// is there after 20 s, and the merchant completes a draft after half an hour. It finds a lost document as the real ones
+/// do, by content and time: two equal sales within minutes are ambiguous, and held. Cheap to clone; all clones are the
+/// same provider.
 #[derive(Clone)]
 pub struct Authority {
     kind: ProviderKind,
@@ -152,27 +158,28 @@ impl Authority {
         self.state().refusing = refusing;
     }
 
-    /// How long a new document is missing from the lists.
+    /// How long a new document is missing from the lists; 2 seconds unless set. Longer than the dispatcher's
+    /// [`settle`](crate::Settings::settle) breaks what look-ups rest on.
     pub fn set_list_lag(&self, lag: TimeDelta) {
         self.state().list_lag = lag;
     }
 
-    /// There is no line from `from` to `until`.
+    /// There is no line from `from` until before `until`, by the right time: nothing leaves, and answers under way are lost.
     pub fn add_outage(&self, from: DateTime<Utc>, until: DateTime<Utc>) {
         self.state().outages.push((from, until));
     }
 
-    /// Every document the authority has.
+    /// Every document that was taken, in order, as often as it was: see [`check_exactly_once`](super::check_exactly_once).
     pub fn ledger(&self) -> Vec<Issued> {
         self.state().issued.clone()
     }
 
-    /// Every request that tried to change something.
+    /// Every request that tried to change something and left, as it began and ended.
     pub fn submissions(&self) -> Vec<Submission> {
         self.state().submissions.clone()
     }
 
-    /// Requests that touched this window.
+    /// Those [submissions](Authority::submissions) that touched this window: with [`Window::AUTHORITY`] there must be none.
     pub fn inside(&self, window: Window) -> Vec<Submission> {
         let touches =
             |one: &Submission| !window.allows(one.began, (one.ended - one.began).to_std().unwrap_or_default());

@@ -94,7 +94,7 @@ impl Machine {
     fn submit(&mut self, progress: &Progress) -> Checked {
         let key = progress.key.to_string();
         let queue = self.queue()?;
-        let account = queue.accounts().into_iter().next().ok_or("no account")?;
+        let account = queue.accounts().first().cloned().ok_or("no account")?;
         match bind::bind(queue.journal(), progress, &account).map_err(|error| error.to_string())? {
             Binding::Wait(_) => Ok(()),
             Binding::Hold { code, why } => {

@@ -29,6 +29,9 @@ use crate::domain::id::{FiscalId, Key};
 use crate::domain::input::{DraftInput, DraftItemInput};
 use crate::domain::money::Decimal;
 
+/// Numbers of credit notes.
+const CREDIT_NOTE: &str = "NC/[1-9][0-9]{0,5}";
+
 /// Keys as tills choose them, and of any printable characters at any length.
 pub fn keys() -> impl Strategy<Value = Key> {
     let tills = (1..=9u8, 1..=999_999u32).prop_map(|(till, number)| format!("till-{till}/2026-11-22/{number:06}"));
@@ -59,6 +62,21 @@ pub fn returns(parent: Key, sale: &Receipt) -> impl Strategy<Value = NewDocument
     })
 }
 
+/// Voids of a sale that was journaled under this key. There is one: a void says nothing else.
+pub fn voids(sale: Key) -> impl Strategy<Value = NewDocument> + use<> {
+    Just(Void::of(Parent::Key(sale)))
+}
+
+/// Cancels of a tax-free invoice that was journaled under this key, each with its credit note's number.
+pub fn cancels(draft: Key) -> impl Strategy<Value = NewDocument> + use<> {
+    CREDIT_NOTE.prop_map(move |number| Void::with_credit_note(Parent::Key(draft.clone()), number))
+}
+
+/// Numbers of notes for a tax-free invoice that was journaled under this key.
+pub fn note_numbers(draft: Key) -> impl Strategy<Value = NewDocument> + use<> {
+    notes().prop_map(move |(note, number)| NoteNumber::of(Parent::Key(draft.clone()), note, number))
+}
+
 /// Returns of documents issued elsewhere, by the authority's item ids.
 pub fn remote_returns() -> impl Strategy<Value = NewDocument> {
     let items = proptest::collection::btree_map("[0-9]{6}-[0-9]{1,2}", 1..=10_000i128, 1..5);
@@ -70,7 +88,7 @@ pub fn remote_returns() -> impl Strategy<Value = NewDocument> {
 
 /// Voids of documents issued elsewhere: of receipts, and of tax-free invoices by their credit note.
 pub fn remote_voids() -> impl Strategy<Value = NewDocument> {
-    (remote_parents(), proptest::option::of("NC/[1-9][0-9]{0,5}")).prop_map(|(parent, note)| match note {
+    (remote_parents(), proptest::option::of(CREDIT_NOTE)).prop_map(|(parent, note)| match note {
         None => Void::of(parent),
         Some(number) => Void::with_credit_note(parent, number),
     })
@@ -78,9 +96,11 @@ pub fn remote_voids() -> impl Strategy<Value = NewDocument> {
 
 /// Numbers of notes for tax-free invoices issued elsewhere.
 pub fn remote_note_numbers() -> impl Strategy<Value = NewDocument> {
-    let note = select(vec![Note::DebitVat, Note::CreditGoods, Note::CreditVat]);
-    (remote_parents(), note, "N[CD]/[1-9][0-9]{0,5}")
-        .prop_map(|(parent, note, number)| NoteNumber::of(parent, note, number))
+    (remote_parents(), notes()).prop_map(|(parent, (note, number))| NoteNumber::of(parent, note, number))
+}
+
+fn notes() -> impl Strategy<Value = (Note, String)> {
+    (select(vec![Note::DebitVat, Note::CreditGoods, Note::CreditVat]), "N[CD]/[1-9][0-9]{0,5}")
 }
 
 /// Tax-free invoices above the law's minimum. Their numbers are of six digits and more: few are the same.

@@ -129,6 +129,37 @@ fn drain_delivers_and_says_what_is_left() {
 }
 
 #[test]
+fn the_providers_clock_is_told_after_the_process_that_heard_it() {
+    let (shop, sandbox) = Sandbox::shop();
+    let skew = |shop: &Shop, account: usize| {
+        let status = shop.run(&["--json", "status"]).status(0).one();
+        status["accounts"][account]["clock_skew_ms"].clone()
+    };
+    sandbox.ask("POST", "/_sandbox/settings", r#"{"clock_skew_ms":-90000}"#);
+    assert!(skew(&shop, 0).is_null(), "nobody has asked yet");
+    shop.feed(&["enqueue"], sales(1)).status(0);
+    shop.run(&["drain", "--for", "60s"]).status(0);
+    let near = |told: &serde_json::Value, wanted: i64| told.as_i64().is_some_and(|ms| (ms - wanted).abs() < 5_000);
+    assert!(near(&skew(&shop, 0), -90_000), "{}", skew(&shop, 0));
+    assert!(skew(&shop, 1).is_null(), "no document went there");
+    assert!(shop.run(&["status"]).out().contains("behind ours"));
+    // Measured last is what counts; who reads leaves it as it is.
+    sandbox.ask("POST", "/_sandbox/settings", r#"{"clock_skew_ms":60000}"#);
+    assert!(near(&skew(&shop, 0), -90_000));
+    shop.take(&sale("k2"));
+    shop.run(&["drain", "--for", "60s"]).status(0);
+    assert!(near(&skew(&shop, 0), 60_000), "{}", skew(&shop, 0));
+    // It is no part of the journal: nothing is wrong without it, or with what nobody can read.
+    for broken in ["", "{\"shop-roma\":"] {
+        std::fs::write(shop.path("journal/clocks.json"), broken).expect("written");
+        assert!(skew(&shop, 0).is_null());
+        shop.run(&["verify"]).status(0);
+    }
+    std::fs::remove_file(shop.path("journal/clocks.json")).expect("removed");
+    assert!(skew(&shop, 0).is_null());
+}
+
+#[test]
 fn the_shop_day_that_ships_goes_through() {
     let (shop, sandbox) = Sandbox::shop();
     sandbox.ask("POST", "/_sandbox/settings", r#"{"merchant_delay":"50ms"}"#);

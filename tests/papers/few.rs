@@ -5,6 +5,7 @@ use staffetta::domain::document::Kind;
 use staffetta::domain::event::{DocEvent, Enqueued, How};
 use staffetta::domain::id::{AccountName, DocId, FiscalId, Key};
 use staffetta::domain::outcome::Remote;
+use staffetta::domain::totals::Kept;
 use staffetta::journal::{Journal, JournalError};
 
 pub fn at(seconds: i64) -> DateTime<Utc> {
@@ -33,7 +34,7 @@ pub fn sale(of: &str) -> Enqueued {
         parent: None,
         issued_at: at(0),
         body: format!(r#"{{"fiscal_id":"12345678903","of":"{of}"}}"#),
-        totals: r#"{"total_amount":"3.90"}"#.to_owned(),
+        totals: Kept::of_json(r#"{"total_amount":"3.90"}"#),
         fingerprint: [7; 32],
         deadline: None,
         invoice_name: None,

@@ -110,19 +110,19 @@ fn a_return_is_held_against_its_cents_or_its_fractions_of_one() {
     // The authority's own return of 0.045 (vector H05): a provider may print 0.05 or 0.045.
     let line = |taxable: &str| ReturnLine {
         id: None,
-        taxable_amount: taxable.into(),
-        unit_discount: "0.00409836".into(),
-        net_taxable_amount: "0.02049180".into(),
-        vat_amount: "0.00450820".into(),
-        total_amount: "0.02500000".into(),
+        taxable_amount: taxable.parse().unwrap(),
+        unit_discount: "0.00409836".parse().unwrap(),
+        net_taxable_amount: "0.02049180".parse().unwrap(),
+        vat_amount: "0.00450820".parse().unwrap(),
+        total_amount: "0.02500000".parse().unwrap(),
     };
     let totals = Totals::Return(ReturnTotals {
         items: vec![line("0.02459016"), line("0.02000000")],
-        total_amount: "0.05".into(),
-        total_amount_exact: "0.04500000".into(),
-        total_taxable_amount: "0.04459016".into(),
-        total_vat_amount: "0.00450820".into(),
-        total_discount: "0.00409836".into(),
+        total_amount: "0.05".parse().unwrap(),
+        total_amount_exact: "0.04500000".parse().unwrap(),
+        total_taxable_amount: "0.04459016".parse().unwrap(),
+        total_vat_amount: "0.00450820".parse().unwrap(),
+        total_discount: "0.00409836".parse().unwrap(),
     });
     for (name, theirs, differences) in [
         ("total_amount", "0.05", 0),

@@ -27,7 +27,6 @@ fn bare(theirs: &str) -> Option<&str> {
 
 fn difference(totals: &Totals, name: &str, theirs: &str) -> Option<String> {
     let (ours, lines) = field(totals, name)?;
-    let ours: Decimal = ours.parse().ok()?;
     let Ok(number) = theirs.parse::<Decimal>() else {
         return Some(format!("{name}: the provider says {theirs:?}, which is not a number; computed here: {ours}"));
     };
@@ -46,39 +45,39 @@ fn difference(totals: &Totals, name: &str, theirs: &str) -> Option<String> {
 /// The total before it is rounded to cents.
 fn exact(totals: &Totals) -> Option<Decimal> {
     match totals {
-        Totals::Sale(sale) => sale.total_amount_exact.parse().ok(),
-        Totals::Return(returned) => returned.total_amount_exact.parse().ok(),
+        Totals::Sale(sale) => Some(sale.total_amount_exact.into()),
+        Totals::Return(returned) => Some(returned.total_amount_exact.into()),
         Totals::Draft(_) => None,
     }
 }
 
 /// Our field of this name, and how many lines it sums.
-fn field<'a>(totals: &'a Totals, name: &str) -> Option<(&'a str, i128)> {
+fn field(totals: &Totals, name: &str) -> Option<(Decimal, i128)> {
     if let Some((index, name)) = name.strip_prefix("items[").and_then(|rest| rest.split_once("].")) {
         return line_field(totals, index.parse().ok()?, name).map(|ours| (ours, 1));
     }
     let (ours, lines) = match totals {
         Totals::Sale(sale) => {
             let ours = match name {
-                "total_amount" => &sale.total_amount,
-                "total_amount_exact" => &sale.total_amount_exact,
-                "total_taxable_amount" => &sale.total_taxable_amount,
-                "total_vat_amount" => &sale.total_vat_amount,
-                "total_discount" => &sale.total_discount,
-                "total_gross_discount" => &sale.total_gross_discount,
-                "discount" => &sale.discount,
-                "total_uncollected_amount" => &sale.total_uncollected_amount,
+                "total_amount" => sale.total_amount.into(),
+                "total_amount_exact" => sale.total_amount_exact.into(),
+                "total_taxable_amount" => sale.total_taxable_amount.into(),
+                "total_vat_amount" => sale.total_vat_amount.into(),
+                "total_discount" => sale.total_discount.into(),
+                "total_gross_discount" => sale.total_gross_discount.into(),
+                "discount" => sale.discount.into(),
+                "total_uncollected_amount" => sale.total_uncollected_amount.into(),
                 _ => return None,
             };
             (ours, sale.items.len())
         }
         Totals::Return(returned) => {
             let ours = match name {
-                "total_amount" => &returned.total_amount,
-                "total_amount_exact" => &returned.total_amount_exact,
-                "total_taxable_amount" => &returned.total_taxable_amount,
-                "total_vat_amount" => &returned.total_vat_amount,
-                "total_discount" => &returned.total_discount,
+                "total_amount" => returned.total_amount.into(),
+                "total_amount_exact" => returned.total_amount_exact.into(),
+                "total_taxable_amount" => returned.total_taxable_amount.into(),
+                "total_vat_amount" => returned.total_vat_amount.into(),
+                "total_discount" => returned.total_discount.into(),
                 _ => return None,
             };
             (ours, returned.items.len())
@@ -88,30 +87,30 @@ fn field<'a>(totals: &'a Totals, name: &str) -> Option<(&'a str, i128)> {
     Some((ours, i128::try_from(lines).ok()?))
 }
 
-fn line_field<'a>(totals: &'a Totals, index: usize, name: &str) -> Option<&'a str> {
+fn line_field(totals: &Totals, index: usize, name: &str) -> Option<Decimal> {
     Some(match totals {
         Totals::Sale(sale) => {
             let line = sale.items.get(index)?;
             match name {
-                "gross_price" => &line.gross_price,
-                "unit_price" => &line.unit_price,
-                "gross_discount" => &line.gross_discount,
-                "unit_discount" => &line.unit_discount,
-                "taxable_amount" => &line.taxable_amount,
-                "net_taxable_amount" => &line.net_taxable_amount,
-                "vat_amount" => &line.vat_amount,
-                "total_amount" => &line.total_amount,
+                "gross_price" => line.gross_price.into(),
+                "unit_price" => line.unit_price.into(),
+                "gross_discount" => line.gross_discount.into(),
+                "unit_discount" => line.unit_discount.into(),
+                "taxable_amount" => line.taxable_amount.into(),
+                "net_taxable_amount" => line.net_taxable_amount.into(),
+                "vat_amount" => line.vat_amount.into(),
+                "total_amount" => line.total_amount.into(),
                 _ => return None,
             }
         }
         Totals::Return(returned) => {
             let line = returned.items.get(index)?;
             match name {
-                "taxable_amount" => &line.taxable_amount,
-                "unit_discount" => &line.unit_discount,
-                "net_taxable_amount" => &line.net_taxable_amount,
-                "vat_amount" => &line.vat_amount,
-                "total_amount" => &line.total_amount,
+                "taxable_amount" => line.taxable_amount.into(),
+                "unit_discount" => line.unit_discount.into(),
+                "net_taxable_amount" => line.net_taxable_amount.into(),
+                "vat_amount" => line.vat_amount.into(),
+                "total_amount" => line.total_amount.into(),
                 _ => return None,
             }
         }

@@ -6,26 +6,26 @@ use serde::{Deserialize, Serialize};
 use super::exact::divisor;
 use crate::domain::document::Draft;
 use crate::domain::input::DraftInput;
-use crate::domain::money::{self, Decimal, round_ratio};
+use crate::domain::money::{Cents, Decimal, round_ratio};
 use crate::domain::vat::VatRate;
 
-/// The totals of a tax-free invoice, as decimal text in cents.
+/// The totals of a tax-free invoice, in JSON decimal text.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DraftTotals {
     /// All lines, VAT included: rounded once.
-    pub gross_subtotal: String,
+    pub gross_subtotal: Cents,
     /// The discount, VAT included.
-    pub discount_gross: String,
+    pub discount_gross: Cents,
     /// The subtotal less the discount.
-    pub gross_total: String,
+    pub gross_total: Cents,
     /// Each line without VAT.
-    pub line_nets: Vec<String>,
+    pub line_nets: Vec<Cents>,
     /// Their sum.
-    pub net_subtotal: String,
+    pub net_subtotal: Cents,
     /// The discount without VAT; null when the lines have several rates, as nobody says how Stamp splits it.
-    pub net_discount: Option<String>,
+    pub net_discount: Option<Cents>,
     /// `net_subtotal` less `net_discount`; null when that is.
-    pub net_total: Option<String>,
+    pub net_total: Option<Cents>,
 }
 
 /// A line: its amount in 10^-10 euro, VAT included, and its rate.
@@ -43,7 +43,6 @@ pub(crate) fn gross(amounts: impl Iterator<Item = (Decimal, Decimal)>) -> Option
 }
 
 fn totals(lines: &[Line], discount: i128) -> Option<DraftTotals> {
-    let two = |cents: i128| money::text(cents, 2);
     let without_vat =
         |amount: i128, scale: i128, rate| round_ratio(amount.checked_mul(10_000)?, divisor(rate).checked_mul(scale)?);
     let mut gross = 0i128;
@@ -53,7 +52,7 @@ fn totals(lines: &[Line], discount: i128) -> Option<DraftTotals> {
         let net = without_vat(*amount, 100_000_000, *rate)?;
         gross = gross.checked_add(*amount)?;
         net_subtotal = net_subtotal.checked_add(net)?;
-        line_nets.push(two(net));
+        line_nets.push(Cents::new(net));
     }
     let gross_subtotal = round_ratio(gross, 100_000_000)?;
     let rate = lines.first().map(|(_, rate)| *rate).filter(|one| lines.iter().all(|(_, rate)| rate == one));
@@ -63,14 +62,14 @@ fn totals(lines: &[Line], discount: i128) -> Option<DraftTotals> {
         None => None,
     };
     Some(DraftTotals {
-        gross_subtotal: two(gross_subtotal),
-        discount_gross: two(discount),
-        gross_total: two(gross_subtotal.checked_sub(discount)?),
+        gross_subtotal: Cents::new(gross_subtotal),
+        discount_gross: Cents::new(discount),
+        gross_total: Cents::new(gross_subtotal.checked_sub(discount)?),
         line_nets,
-        net_subtotal: two(net_subtotal),
-        net_discount: net_discount.map(two),
+        net_subtotal: Cents::new(net_subtotal),
+        net_discount: net_discount.map(Cents::new),
         net_total: match net_discount {
-            Some(discount) => Some(two(net_subtotal.checked_sub(discount)?)),
+            Some(discount) => Some(Cents::new(net_subtotal.checked_sub(discount)?)),
             None => None,
         },
     })

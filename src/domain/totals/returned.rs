@@ -5,41 +5,41 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::check::ParentLine;
 use crate::domain::document::ReturnItem;
-use crate::domain::money::{self, pow10, round_ratio};
+use crate::domain::money::{Cents, EightPlaces, pow10, round_ratio};
 
-/// The totals of a return, as decimal text: 8 places, or 2 where it says cents.
+/// The totals of a return, in JSON decimal text: 8 places, or 2 where it says cents.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReturnTotals {
     /// What is given back, in order.
     pub items: Vec<ReturnLine>,
     /// What it comes to, complimentary lines left out. Cents.
-    pub total_amount: String,
+    pub total_amount: Cents,
     /// The same before it is rounded to cents: a return may be worth fractions of a cent.
-    pub total_amount_exact: String,
+    pub total_amount_exact: EightPlaces,
     /// Without VAT, before line discounts.
-    pub total_taxable_amount: String,
+    pub total_taxable_amount: EightPlaces,
     /// VAT.
-    pub total_vat_amount: String,
+    pub total_vat_amount: EightPlaces,
     /// Line discounts without VAT.
-    pub total_discount: String,
+    pub total_discount: EightPlaces,
 }
 
-/// One line given back, as decimal text with 8 places.
+/// One line given back, in JSON decimal text with 8 places.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReturnLine {
     /// The authority's item id, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// Without VAT, before its part of the line's discount.
-    pub taxable_amount: String,
+    pub taxable_amount: EightPlaces,
     /// Its part of the line's discount, without VAT.
-    pub unit_discount: String,
+    pub unit_discount: EightPlaces,
     /// Without VAT, after the discount.
-    pub net_taxable_amount: String,
+    pub net_taxable_amount: EightPlaces,
     /// Its VAT.
-    pub vat_amount: String,
+    pub vat_amount: EightPlaces,
     /// What it comes to.
-    pub total_amount: String,
+    pub total_amount: EightPlaces,
 }
 
 /// One line given back, in 10^-8 euro.
@@ -70,7 +70,6 @@ pub fn returned(items: &[ReturnItem], lines: &[&ParentLine]) -> Option<ReturnTot
     if items.len() != lines.len() {
         return None;
     }
-    let eight = |digits: i128| money::text(digits, 8);
     let mut sum = Amounts { taxable: 0, discount: 0, net: 0, vat: 0, total: 0 };
     let mut rows = Vec::with_capacity(items.len());
     for (item, line) in items.iter().zip(lines) {
@@ -83,19 +82,19 @@ pub fn returned(items: &[ReturnItem], lines: &[&ParentLine]) -> Option<ReturnTot
         }
         rows.push(ReturnLine {
             id: item.id.clone().or_else(|| line.id.clone()),
-            taxable_amount: eight(row.taxable),
-            unit_discount: eight(row.discount),
-            net_taxable_amount: eight(row.net),
-            vat_amount: eight(row.vat),
-            total_amount: eight(row.total),
+            taxable_amount: EightPlaces::new(row.taxable),
+            unit_discount: EightPlaces::new(row.discount),
+            net_taxable_amount: EightPlaces::new(row.net),
+            vat_amount: EightPlaces::new(row.vat),
+            total_amount: EightPlaces::new(row.total),
         });
     }
     Some(ReturnTotals {
         items: rows,
-        total_amount: money::text(round_ratio(sum.total, 1_000_000)?, 2),
-        total_amount_exact: eight(sum.total),
-        total_taxable_amount: eight(sum.taxable),
-        total_vat_amount: eight(sum.vat),
-        total_discount: eight(sum.discount),
+        total_amount: Cents::new(round_ratio(sum.total, 1_000_000)?),
+        total_amount_exact: EightPlaces::new(sum.total),
+        total_taxable_amount: EightPlaces::new(sum.taxable),
+        total_vat_amount: EightPlaces::new(sum.vat),
+        total_discount: EightPlaces::new(sum.discount),
     })
 }

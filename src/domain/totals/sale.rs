@@ -6,55 +6,55 @@ use super::exact::{self, ByRate};
 use crate::domain::check::ParentLine;
 use crate::domain::document::{Item, Receipt};
 use crate::domain::input::{ItemInput, ReceiptInput};
-use crate::domain::money::{self, Decimal, Numeral, round_ratio};
+use crate::domain::money::{Cents, Decimal, EightPlaces, Numeral, round_ratio};
 use crate::domain::vat::VatRate;
 
-/// The totals of a sale, as decimal text: 8 places, or 2 where it says cents.
+/// The totals of a sale, in JSON decimal text: 8 places, or 2 where it says cents.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SaleTotals {
     /// Its lines, in order.
     pub items: Vec<SaleLine>,
     /// What the sale comes to, complimentary lines left out: rounded once, here. Cents.
-    pub total_amount: String,
+    pub total_amount: Cents,
     /// The same before it is rounded to cents.
-    pub total_amount_exact: String,
+    pub total_amount_exact: EightPlaces,
     /// Without VAT, before line discounts, complimentary lines included.
-    pub total_taxable_amount: String,
+    pub total_taxable_amount: EightPlaces,
     /// VAT, complimentary lines included.
-    pub total_vat_amount: String,
+    pub total_vat_amount: EightPlaces,
     /// Line discounts without VAT.
-    pub total_discount: String,
+    pub total_discount: EightPlaces,
     /// Line discounts, VAT included.
-    pub total_gross_discount: String,
+    pub total_gross_discount: EightPlaces,
     /// Discount at payment. Cents.
-    pub discount: String,
+    pub discount: Cents,
     /// Cash, electronic and meal vouchers. Cents.
-    pub paid_amount: String,
+    pub paid_amount: Cents,
     /// Services and goods not yet paid. Cents.
-    pub total_uncollected_amount: String,
+    pub total_uncollected_amount: Cents,
     /// `total_amount` less `discount`. Cents.
-    pub amount_to_settle: String,
+    pub amount_to_settle: Cents,
 }
 
-/// A line of a sale in the authority's own shape, as decimal text with 8 places.
+/// A line of a sale in the authority's own shape, in JSON decimal text with 8 places.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SaleLine {
     /// Price of one, VAT included.
-    pub gross_price: String,
+    pub gross_price: EightPlaces,
     /// Price of one without VAT.
-    pub unit_price: String,
+    pub unit_price: EightPlaces,
     /// Discount of the line, VAT included.
-    pub gross_discount: String,
+    pub gross_discount: EightPlaces,
     /// Discount of the line without VAT.
-    pub unit_discount: String,
+    pub unit_discount: EightPlaces,
     /// The line without VAT, before its discount.
-    pub taxable_amount: String,
+    pub taxable_amount: EightPlaces,
     /// The line without VAT, after its discount.
-    pub net_taxable_amount: String,
+    pub net_taxable_amount: EightPlaces,
     /// Its VAT.
-    pub vat_amount: String,
+    pub vat_amount: EightPlaces,
     /// What it comes to, VAT included, after its discount.
-    pub total_amount: String,
+    pub total_amount: EightPlaces,
 }
 
 /// What the totals need of a line, as whole numbers.
@@ -104,7 +104,7 @@ impl Line {
     fn totals(&self) -> Option<SaleLine> {
         let (before, after) = (self.before_discount()?, self.after_discount()?);
         let scaled = |amount: i128| amount.checked_mul(100); // from 10^-8 to 10^-10
-        let eight = |digits: Option<i128>| digits.map(|digits| money::text(digits, 8));
+        let eight = |units: Option<i128>| units.map(EightPlaces::new);
         Some(SaleLine {
             gross_price: eight(Some(self.price))?,
             unit_price: eight(exact::net(scaled(self.price)?, self.rate))?,
@@ -142,20 +142,19 @@ fn totals(lines: &[Line], payments: &Payments) -> Option<SaleTotals> {
     }
     let total = sum_due(lines)?;
     let cents = round_ratio(total, 100_000_000)?;
-    let eight = |digits: Option<i128>| digits.map(|digits| money::text(digits, 8));
-    let two = |cents: i128| money::text(cents, 2);
+    let eight = |units: Option<i128>| units.map(EightPlaces::new);
     Some(SaleTotals {
         items,
-        total_amount: two(cents),
+        total_amount: Cents::new(cents),
         total_amount_exact: eight(round_ratio(total, 100))?,
         total_taxable_amount: eight(taxable.net())?,
         total_vat_amount: eight(net.vat())?,
         total_discount: eight(discounts.net())?,
         total_gross_discount: eight(Some(gross_discount))?,
-        discount: two(payments.discount),
-        paid_amount: two(payments.paid),
-        total_uncollected_amount: two(payments.uncollected),
-        amount_to_settle: two(cents.checked_sub(payments.discount)?),
+        discount: Cents::new(payments.discount),
+        paid_amount: Cents::new(payments.paid),
+        total_uncollected_amount: Cents::new(payments.uncollected),
+        amount_to_settle: Cents::new(cents.checked_sub(payments.discount)?),
     })
 }
 
@@ -212,15 +211,14 @@ pub fn due(receipt: &Receipt) -> Option<Decimal> {
 
 /// The lines of a sale as a return needs them, with nothing returned yet and no ids. From the journaled body and totals.
 pub fn parent_lines(receipt: &Receipt, totals: &SaleTotals) -> Vec<ParentLine> {
-    let read = |text: &str| text.parse().unwrap_or(Decimal::ZERO); // what we wrote ourselves is always a number
     let lines = receipt.items.iter().zip(&totals.items);
     lines
         .map(|(item, line)| ParentLine {
             id: None,
             quantity: item.quantity,
             returned: Decimal::ZERO,
-            unit_price: read(&line.unit_price),
-            unit_discount: read(&line.unit_discount),
+            unit_price: line.unit_price.into(),
+            unit_discount: line.unit_discount.into(),
             vat_rate: item.vat_rate_code,
             complimentary: item.complimentary,
         })
