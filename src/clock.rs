@@ -1,5 +1,6 @@
 //! The one place that reads a clock.
 
+use std::any::Any;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,12 @@ pub trait Clock: Send + Sync + 'static {
     /// Time since some fixed moment, for measuring durations; by default from [`now`](Clock::now).
     fn monotonic(&self) -> Duration {
         Duration::from_micros(u64::try_from(self.now().timestamp_micros()).unwrap_or(0))
+    }
+
+    /// Lets no time pass until what this returns is dropped: another thread is at work that the clock knows nothing of. Only
+    /// needed of a clock that moves on whenever its runtime has nothing to do (tokio's paused time); by default nothing.
+    fn stand_still(&self) -> Option<Box<dyn Any + Send>> {
+        None
     }
 }
 
@@ -38,5 +45,9 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
 
     fn monotonic(&self) -> Duration {
         (**self).monotonic()
+    }
+
+    fn stand_still(&self) -> Option<Box<dyn Any + Send>> {
+        (**self).stand_still()
     }
 }

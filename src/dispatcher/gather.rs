@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::engine::{Engine, Office};
+use super::engine::Engine;
 use super::lane::Lane;
-use super::plan::{self, Board, Candidate, Desk, Step};
+use super::office::Office;
+use super::plan::{self, Board, Candidate, Step};
 use super::unreadable;
 use crate::domain::document::Kind;
 use crate::domain::event::{DocEvent, Hold, ParentRef};
@@ -37,38 +38,17 @@ pub(super) struct Gathered {
     pub(super) wake: Option<Duration>,
 }
 
-impl Office {
-    pub(super) fn desk(&self, ticks: Duration) -> Desk {
-        Desk {
-            free: self.gate.free(ticks),
-            blackout: self.account.blackout,
-            clock_skew_ms: self.skew_ms.unwrap_or(0),
-            spread: self.spread,
-            tracking: self.tracking,
-        }
-    }
-}
-
 impl Engine {
     pub(super) fn gather(&mut self, now: DateTime<Utc>, ticks: Duration) -> Result<Gathered, Error> {
         let holds = self.shared.queue.journal().holds()?;
         self.check_lanes()?;
-        let settings = &self.shared.settings;
-        let mut board = Board {
-            free: settings.in_flight.saturating_sub(self.under_way_requests()),
-            on_the_wire: settings.on_the_wire(),
-            desks: Default::default(),
-            busy: self.busy.keys().cloned().collect(),
-        };
+        self.shut = holds.iter().filter(|hold| hold.stops_reading()).map(|hold| hold.account.clone()).collect();
+        let board = self.board(ticks);
         let rests = self.resting.values().filter(|rest| rest.until > ticks);
         let mut wake: Option<Duration> = rests.map(|rest| rest.until - ticks).min();
-        for (name, office) in &self.offices {
-            let shut = holds.iter().any(|hold| hold.account == *name && hold.stops_reading());
-            if !shut && office.provider.is_some() {
-                if let Some(opens) = office.gate.opens_in(ticks) {
-                    earlier(&mut wake, opens);
-                }
-                board.desks.insert(name.clone(), office.desk(ticks));
+        for office in board.desks.keys().filter_map(|name| self.offices.get(name)) {
+            if let Some(opens) = office.gate.opens_in(ticks) {
+                earlier(&mut wake, opens);
             }
         }
         let mut gathered = Gathered { board, candidates: Vec::new(), decided: Vec::new(), wake };
@@ -77,6 +57,23 @@ impl Engine {
         self.due((now, ticks), &holds, &mut gathered, &mut seen)?;
         self.ready((now, ticks), &holds, &mut gathered, &mut seen)?;
         Ok(gathered)
+    }
+
+    /// What may start now.
+    pub(super) fn board(&self, ticks: Duration) -> Board {
+        let settings = &self.shared.settings;
+        let serves = |(name, office): &(&AccountName, &Office)| office.provider.is_some() && !self.shut.contains(*name);
+        Board {
+            free: settings.in_flight.saturating_sub(self.under_way_requests()),
+            on_the_wire: settings.on_the_wire(),
+            desks: self
+                .offices
+                .iter()
+                .filter(serves)
+                .map(|(name, office)| (name.clone(), office.desk(ticks)))
+                .collect(),
+            busy: self.busy.keys().cloned().collect(),
+        }
     }
 
     /// Whether nothing can be sent on the candidate's lane at the moment.
@@ -208,6 +205,8 @@ impl Engine {
     ) -> Result<(), Error> {
         let journal = self.shared.queue.journal().clone();
         let wire = gathered.board.on_the_wire;
+        // The calendar is asked once an account, not once a VAT number.
+        let mut starts: Vec<(AccountName, Option<DateTime<Utc>>)> = Vec::new();
         for group in journal.groups()? {
             let Some(desk) = group.account.as_ref().and_then(|account| gathered.board.desks.get(account)) else {
                 continue;
@@ -215,7 +214,16 @@ impl Engine {
             if is_group_held(holds, &group) {
                 continue;
             }
-            if let Some(start) = plan::next_start(now, desk, wire) {
+            let account = group.account.as_ref();
+            let start = match starts.iter().find(|(known, _)| Some(known) == account) {
+                Some((_, start)) => *start,
+                None => {
+                    let start = plan::next_start(now, desk, wire);
+                    starts.extend(account.map(|account| (account.clone(), start)));
+                    start
+                }
+            };
+            if let Some(start) = start {
                 earlier(&mut gathered.wake, until(now, start));
                 continue;
             }

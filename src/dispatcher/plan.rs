@@ -42,6 +42,14 @@ pub struct Candidate {
     pub deadline: Option<DateTime<Utc>>,
 }
 
+impl Candidate {
+    /// Look-ups first: each one keeps a lane closed. Then the nearest deadline, then the oldest.
+    pub(super) fn urgency(&self) -> (Step, DateTime<Utc>, DocId) {
+        let deadline = self.deadline.filter(|_| self.step == Step::Submit).unwrap_or(DateTime::<Utc>::MAX_UTC);
+        (self.step, deadline, self.id)
+    }
+}
+
 /// An account as planning sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Desk {
@@ -81,14 +89,26 @@ pub enum Action {
     Track(AccountName, Vec<DocId>),
 }
 
+impl Board {
+    /// How many requests may start now at most.
+    pub fn places(&self) -> usize {
+        self.desks.values().map(|desk| desk.free).sum::<usize>().min(self.free)
+    }
+}
+
+impl Action {
+    /// The documents it is about.
+    pub fn ids(&self) -> &[DocId] {
+        match self {
+            Action::Submit(id, ..) | Action::LookUp(id, _) => std::slice::from_ref(id),
+            Action::Track(_, ids) => ids,
+        }
+    }
+}
+
 /// What to start now, most urgent first.
 pub fn plan(now: DateTime<Utc>, mut board: Board, mut candidates: Vec<Candidate>) -> Vec<Action> {
-    // Look-ups first: each one keeps a lane closed. Then the nearest deadline, then the oldest.
-    candidates.sort_by_key(|candidate| {
-        let deadline =
-            candidate.deadline.filter(|_| candidate.step == Step::Submit).unwrap_or(DateTime::<Utc>::MAX_UTC);
-        (candidate.step, deadline, candidate.id)
-    });
+    candidates.sort_by_key(Candidate::urgency);
     let mut actions = Vec::new();
     let mut batches: Vec<(AccountName, Vec<DocId>)> = Vec::new();
     for candidate in candidates {

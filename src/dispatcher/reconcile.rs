@@ -7,8 +7,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::bind::{self, Binding};
-use super::engine::{Done, Health, Shared};
 use super::lane::Lane;
+use super::office::{Done, Health};
+use super::shared::Shared;
 use super::submit::{accept, after, settle_parent};
 use super::unreadable;
 use crate::domain::account::{Account, ProviderKind};
@@ -138,7 +139,7 @@ async fn take_in(
                 shared.record(id, State::InDoubt, vec![event]).await?;
                 settle_parent(shared, progress).await?;
             } else {
-                done = accept(shared, account, progress, &lost.call, *remote, How::LookUp, done).await?;
+                accept(shared, account, progress, &lost.call, *remote, How::LookUp).0.await?;
             }
             done.frees = Lane::of(progress);
         }

@@ -6,10 +6,11 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::bind::{self, Binding};
-use super::engine::{Done, Health, Shared};
 use super::lane::Lane;
+use super::office::{Done, Health};
 use super::plan::{self, Desk};
-use super::unreadable;
+use super::shared::{Shared, Taken};
+use super::{shared, unreadable};
 use crate::domain::account::Account;
 use crate::domain::calendar;
 use crate::domain::event::{DocEvent, How, ParentRef};
@@ -24,17 +25,39 @@ use crate::provider::{Call, Provider};
 /// The attention of a tax-free invoice that customs refused.
 pub(super) const DEBIT_NOTE_NEEDED: &str = "debit_note_needed";
 
-pub(super) async fn submit(
-    shared: Shared,
-    provider: Arc<dyn Provider>,
-    account: Account,
-    id: DocId,
-    lane: Lane,
-    desk: Desk,
-) -> Done {
-    match attempt(&shared, provider, &account, id, &desk).await {
+/// What is to be submitted, and what is known of its turn.
+pub(super) struct Errand {
+    pub(super) id: DocId,
+    pub(super) lane: Lane,
+    /// The document before it on the lane, while the outcome of that one is not known to be durable.
+    pub(super) behind: Option<DocId>,
+    pub(super) desk: Desk,
+}
+
+/// What became of an intent.
+enum Intent {
+    /// It is durable.
+    Written,
+    /// The document was called off or held meanwhile.
+    NotNow,
+    /// The outcome of the document before it on the lane was not recorded.
+    Behind(DocId),
+}
+
+/// What was made ready to be sent.
+enum Prepared<F> {
+    /// It is no longer to be sent.
+    Gone,
+    /// Its intent is with the journal.
+    Ready(Box<Progress>, Box<Call>, F),
+    /// Why it cannot be sent now.
+    Not(Box<Progress>, Result<Binding, Error>),
+}
+
+pub(super) async fn submit(shared: Shared, provider: Arc<dyn Provider>, account: Account, errand: Errand) -> Done {
+    match attempt(&shared, provider, &account, &errand).await {
         Ok((mut done, open)) => {
-            done.frees = (!open).then_some(lane);
+            done.frees = (!open).then_some(errand.lane);
             done
         }
         // The journal did not take a record. If the request had left, the document is `sending` there and will be looked up.
@@ -47,43 +70,42 @@ async fn attempt(
     shared: &Shared,
     provider: Arc<dyn Provider>,
     account: &Account,
-    id: DocId,
-    desk: &Desk,
+    errand: &Errand,
 ) -> Result<(Done, bool), Error> {
-    let owned = account.clone();
-    let found = shared
+    let (owned, id, behind, hand) = (account.clone(), errand.id, errand.behind, shared.clone());
+    let prepared = shared
         .read(move |queue| {
             let Some(progress) = queue.journal().progress(id)?.filter(|progress| progress.state == State::Queued)
             else {
-                return Ok(None);
+                return Ok(Prepared::Gone);
             };
-            let binding = bind::bind(queue.journal(), &progress, &owned);
-            Ok(Some((progress, binding)))
+            match bind::bind(queue.journal(), &progress, &owned) {
+                Ok(Binding::Ready(call)) if !unreadable::is_set_aside(&progress) => {
+                    let intent = intend(&hand, &progress, behind);
+                    Ok(Prepared::Ready(Box::new(progress), call, intent))
+                }
+                other => Ok(Prepared::Not(Box::new(progress), other)),
+            }
         })
         .await?;
-    let Some((progress, binding)) = found else { return Ok((Done::of(Health::Nothing), false)) };
-    if let Some(damage) = binding.as_ref().err().and_then(unreadable::damage) {
-        shared.record(id, State::Queued, vec![unreadable::held(&progress.key, &damage)]).await?;
-        return Ok((Done::of(Health::Nothing), false));
-    }
-    unreadable::clear(shared, &progress).await?;
-    let call = match binding? {
-        Binding::Ready(call) => call,
-        Binding::Wait(why) => {
-            tracing::debug!(key = %progress.key, why, "waits");
-            return Ok((Done { rests: Lane::of(&progress), ..Done::of(Health::Nothing) }, false));
-        }
-        Binding::Hold { code, why } => {
-            shared.record(id, State::Queued, vec![DocEvent::Held { code: code.to_owned(), why }]).await?;
-            return Ok((Done::of(Health::Nothing), false));
-        }
+    let (progress, call, intent) = match prepared {
+        Prepared::Gone => return Ok((Done::of(Health::Nothing), false)),
+        Prepared::Ready(progress, call, intent) => (progress, call, intent.await?),
+        Prepared::Not(progress, binding) => match ready_after_all(shared, &progress, binding).await? {
+            Ok(call) => {
+                let intent = intend(shared, &progress, behind).await?;
+                (progress, call, intent)
+            }
+            Err(done) => return Ok((*done, false)),
+        },
     };
-    let number = progress.attempt.as_ref().map_or(0, |attempt| attempt.number) + 1;
-    if !intend(shared, &progress, number).await? {
-        return Ok((Done::of(Health::Nothing), false)); // called off or held meanwhile
+    match intent {
+        Intent::Written => {}
+        Intent::NotNow => return Ok((Done::of(Health::Nothing), false)),
+        Intent::Behind(open) => return Ok((Done { behind: Some(open), ..Done::of(Health::Nothing) }, true)),
     }
     // The intent took time to be written: the clock is asked again where the request starts.
-    if !plan::may_start(shared.now(), desk, shared.settings.on_the_wire()) {
+    if !plan::may_start(shared.now(), &errand.desk, shared.settings.on_the_wire()) {
         let why = "the blackout is too near".to_owned();
         shared
             .record(id, State::Sending, vec![DocEvent::NotSent { why, status: None, counts: false, due_at: None }])
@@ -91,29 +113,66 @@ async fn attempt(
         return Ok((Done::of(Health::Nothing), false));
     }
     let answer = provider.submit(&call).await;
-    take_in(shared, account, &progress, &call, answer).await
+    take_in(shared, account, &progress, errand, &call, answer).await
 }
 
-/// Writes the intent, unless the document is no longer to be sent.
-async fn intend(shared: &Shared, progress: &Progress, number: u32) -> Result<bool, Error> {
+/// Deals with what keeps a document from being sent. Ready all the same if only its attention had to be cleared.
+async fn ready_after_all(
+    shared: &Shared,
+    progress: &Progress,
+    binding: Result<Binding, Error>,
+) -> Result<Result<Box<Call>, Box<Done>>, Error> {
+    let nothing = || Err(Box::new(Done::of(Health::Nothing)));
+    if let Some(damage) = binding.as_ref().err().and_then(unreadable::damage) {
+        shared.record(progress.id, State::Queued, vec![unreadable::held(&progress.key, &damage)]).await?;
+        return Ok(nothing());
+    }
+    unreadable::clear(shared, progress).await?;
+    Ok(match binding? {
+        Binding::Ready(call) => Ok(call),
+        Binding::Wait(why) => {
+            tracing::debug!(key = %progress.key, why, "waits");
+            Err(Box::new(Done { rests: Lane::of(progress), ..Done::of(Health::Nothing) }))
+        }
+        Binding::Hold { code, why } => {
+            let held = DocEvent::Held { code: code.to_owned(), why };
+            shared.record(progress.id, State::Queued, vec![held]).await?;
+            nothing()
+        }
+    })
+}
+
+/// Writes the intent, unless the document is no longer to be sent. Decided where the order is decided: what was recorded
+/// since it was gathered counts, and so does whether the one before it on its lane is through.
+fn intend(
+    shared: &Shared,
+    progress: &Progress,
+    behind: Option<DocId>,
+) -> impl Future<Output = Result<Intent, Error>> + Send + use<> {
     let (id, account, fiscal_id) = (progress.id, progress.account.clone(), progress.fiscal_id.clone());
-    shared
-        .transact(move |txn| {
-            let queued = txn.progress(id)?.is_some_and(|progress| progress.state == State::Queued);
-            let held = txn.holds()?.iter().any(|hold| hold.covers(account.as_ref(), fiscal_id.as_ref()));
-            if !queued || held {
-                return Ok(false);
+    let number = progress.attempt.as_ref().map_or(0, |attempt| attempt.number) + 1;
+    shared.hand_over(move |txn| {
+        let queued = txn.progress(id)?.is_some_and(|progress| progress.state == State::Queued);
+        let held = txn.holds()?.iter().any(|hold| hold.covers(account.as_ref(), fiscal_id.as_ref()));
+        if !queued || held {
+            return Ok(Intent::NotNow);
+        }
+        if let Some(before) = behind {
+            let before = txn.progress(before)?;
+            if let Some(open) = before.filter(|one| matches!(one.state, State::Sending | State::InDoubt)) {
+                return Ok(Intent::Behind(open.id));
             }
-            txn.record(id, DocEvent::Sending { attempt: number })?;
-            Ok(true)
-        })
-        .await
+        }
+        txn.record(id, DocEvent::Sending { attempt: number })?;
+        Ok(Intent::Written)
+    })
 }
 
 async fn take_in(
     shared: &Shared,
     account: &Account,
     progress: &Progress,
+    errand: &Errand,
     call: &Call,
     answer: Answer<SubmitOutcome>,
 ) -> Result<(Done, bool), Error> {
@@ -123,6 +182,12 @@ async fn take_in(
     let later = |backoff: &Backoff, attempt: u32| after(now, backoff.delay(attempt, who));
     let mut done = Done { clock_skew_ms: answer.clock_skew_ms, ..Done::of(Health::Answered) };
     let mut open = false;
+    // Whether a correction may be sent is read from what is durable: there the lane waits for that.
+    let tell = |due_at| {
+        if matches!(errand.lane, Lane::Sales(..)) {
+            shared.tell(Taken { id, clock_skew_ms: answer.clock_skew_ms, due_at });
+        }
+    };
     let event = match answer.outcome {
         SubmitOutcome::NotSent { why } => {
             done.health = Health::Failed;
@@ -159,18 +224,22 @@ async fn take_in(
         }
         SubmitOutcome::Accepted(remote) => {
             done.refusal = Some((fiscal_id, None));
-            return accept(shared, account, progress, call, *remote, How::Answer, done).await.map(|done| (done, false));
+            let (recorded, due_at) = accept(shared, account, progress, call, *remote, How::Answer);
+            tell(due_at);
+            recorded.await?;
+            return Ok((done, false));
         }
         SubmitOutcome::Registered(remote) => {
             done.refusal = Some((fiscal_id, None));
-            DocEvent::Registered { remote, how: How::Answer, due_at: None }
+            let event = DocEvent::Registered { remote, how: How::Answer, due_at: None };
+            let recorded = shared.hand_over(move |txn| shared::record(txn, id, State::Sending, vec![event]));
+            tell(None);
+            recorded.await?;
+            settle_parent(shared, progress).await?;
+            return Ok((done, false));
         }
     };
-    let registered = matches!(event, DocEvent::Registered { .. });
     shared.record(id, State::Sending, vec![event]).await?;
-    if registered {
-        settle_parent(shared, progress).await?;
-    }
     Ok((done, open))
 }
 
@@ -190,49 +259,48 @@ pub(super) async fn settle_parent(shared: &Shared, progress: &Progress) -> Resul
 }
 
 /// Takes over the provider's id, unless another document of this journal owns it already: then a person must look.
-pub(super) async fn accept(
+/// Handed to the journal when this returns; what it returns waits for the disk. Also tells when the verdict is asked for.
+pub(super) fn accept(
     shared: &Shared,
     account: &Account,
     progress: &Progress,
     call: &Call,
     remote: Remote,
     how: How,
-    done: Done,
-) -> Result<Done, Error> {
+) -> (impl Future<Output = Result<(), Error>> + Send + use<>, Option<DateTime<Utc>>) {
     let (now, id, name) = (shared.now(), progress.id, account.name.clone());
     let wait = if how == How::Answer { shared.settings.track.delay(1, id.0) } else { Duration::ZERO };
     let moved = fiscal_day_moved(progress, &remote, now);
     let remote_id = remote.remote_id.clone();
     let kind = call.body.kind();
-    shared
-        .transact(move |txn| {
-            let Some(current) = txn.progress(id)? else { return Ok(()) };
-            if !matches!(current.state, State::Sending | State::InDoubt) {
-                return Ok(());
+    let due_at = after(now, wait);
+    let recorded = shared.hand_over(move |txn| {
+        let Some(current) = txn.progress(id)? else { return Ok(()) };
+        if !matches!(current.state, State::Sending | State::InDoubt) {
+            return Ok(());
+        }
+        let owner = match &remote_id {
+            Some(remote_id) => txn.by_remote(&name, remote_id)?.filter(|owner| *owner != id),
+            None => None,
+        };
+        if let Some(owner) = owner {
+            let owner = txn.progress(owner)?.map(|owner| owner.key.to_string()).unwrap_or_default();
+            let remote_id = remote_id.unwrap_or_default();
+            let why = format!("the provider answered with the id {remote_id}, which belongs to {owner}");
+            if current.state == State::Sending {
+                txn.record(id, DocEvent::Unknown { why: why.clone(), status: None, due_at: None })?;
             }
-            let owner = match &remote_id {
-                Some(remote_id) => txn.by_remote(&name, remote_id)?.filter(|owner| *owner != id),
-                None => None,
-            };
-            if let Some(owner) = owner {
-                let owner = txn.progress(owner)?.map(|owner| owner.key.to_string()).unwrap_or_default();
-                let remote_id = remote_id.unwrap_or_default();
-                let why = format!("the provider answered with the id {remote_id}, which belongs to {owner}");
-                if current.state == State::Sending {
-                    txn.record(id, DocEvent::Unknown { why: why.clone(), status: None, due_at: None })?;
-                }
-                txn.record(id, DocEvent::Held { code: "id_not_new".to_owned(), why })?;
-                return Ok(());
-            }
-            tracing::info!(key = %current.key, %kind, "accepted");
-            txn.record(id, DocEvent::Accepted { remote: Box::new(remote), how, due_at: after(now, wait) })?;
-            if let Some(why) = moved {
-                txn.record(id, DocEvent::Attention { code: "fiscal_day_moved".to_owned(), why, raised: true })?;
-            }
-            Ok(())
-        })
-        .await?;
-    Ok(done)
+            txn.record(id, DocEvent::Held { code: "id_not_new".to_owned(), why })?;
+            return Ok(());
+        }
+        tracing::info!(key = %current.key, %kind, "accepted");
+        txn.record(id, DocEvent::Accepted { remote: Box::new(remote), how, due_at })?;
+        if let Some(why) = moved {
+            txn.record(id, DocEvent::Attention { code: "fiscal_day_moved".to_owned(), why, raised: true })?;
+        }
+        Ok(())
+    });
+    (recorded, due_at)
 }
 
 /// A sale that reached the provider on another Italian day than it was made: it counts on that day (PROVIDERS.md 5).
@@ -246,3 +314,6 @@ fn fiscal_day_moved(progress: &Progress, remote: &Remote, now: DateTime<Utc>) ->
 pub(super) fn after(now: DateTime<Utc>, wait: Duration) -> Option<DateTime<Utc>> {
     TimeDelta::from_std(wait).ok().and_then(|wait| now.checked_add_signed(wait))
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 
-use super::engine::{Done, Health, Shared};
+use super::office::{Done, Health};
+use super::shared::Shared;
 use super::submit::{DEBIT_NOTE_NEEDED, after};
 use super::unreadable;
 use crate::domain::account::{Account, ProviderKind};

@@ -1,7 +1,7 @@
 //! Documents of which the journal can no longer give what it takes to go on. They are set aside for a person; nothing
 //! else waits for them but their own lane, where one of them may be at the provider.
 
-use super::engine::Shared;
+use super::shared::Shared;
 use super::submit::after;
 use crate::domain::event::DocEvent;
 use crate::domain::id::Key;

@@ -125,6 +125,11 @@ impl<'a> Transaction<'a> {
         self.now
     }
 
+    /// How many facts this transaction has recorded so far.
+    pub(crate) fn recorded(&self) -> u64 {
+        self.records.len() as u64
+    }
+
     /// Takes a document. Its number is that of the record.
     ///
     /// # Errors

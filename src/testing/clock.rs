@@ -1,6 +1,7 @@
 //! A clock that goes with tokio's, which tests pause and advance.
 
-use std::sync::Mutex;
+use std::any::Any;
+use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -49,6 +50,13 @@ impl Clock for TestClock {
 
     fn monotonic(&self) -> Duration {
         self.elapsed()
+    }
+
+    fn stand_still(&self) -> Option<Box<dyn Any + Send>> {
+        // Tokio does not move paused time on while a blocking task is at work.
+        let (held, dropped) = mpsc::channel::<()>();
+        drop(self.runtime.spawn_blocking(move || dropped.recv()));
+        Some(Box::new(held))
     }
 }
 

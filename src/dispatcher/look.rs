@@ -1,0 +1,131 @@
+//! When to look at the queue, and starting what was found. Looking through the journal is dear and a document changes it
+//! four times on its way: it is done when something happened that may have made a document ready, not at every change.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use super::engine::{Engine, Work};
+use super::plan::{self, Action, Candidate, Step};
+use super::submit::Errand;
+use super::{reconcile, submit, track};
+use crate::domain::state::State;
+
+impl Engine {
+    /// Starts what can start; returns how long to sleep if nothing changes. The journal is only looked through when what
+    /// is known no longer fills the places that are free, or something happened that it knows nothing of.
+    pub(super) async fn look(&mut self, seq: u64) -> Duration {
+        let (now, ticks) = (self.shared.now(), self.shared.ticks());
+        let foreign = self.shared.foreign(seq);
+        self.stale |= foreign > self.foreign;
+        if ticks < self.look_at {
+            if !self.stale && !self.moved {
+                // All that was recorded since is ours and was seen then: what was idle is.
+                self.idle.send_if_modified(|reached| *reached > 0 && std::mem::replace(reached, seq) != seq);
+                return self.look_at - ticks;
+            }
+            self.ask_the_time(now).await;
+            let board = self.board(ticks);
+            let places = board.places();
+            // No place: the next that ends gives one back.
+            if places == 0 && !self.tasks.is_empty() {
+                return self.look_at - ticks;
+            }
+            if !self.stale {
+                let actions = plan::plan(now, board, self.stock.clone());
+                self.stock.retain(|candidate| !actions.iter().any(|action| action.ids().contains(&candidate.id)));
+                let filled = actions.len() >= places;
+                self.start_all(actions);
+                if filled {
+                    self.moved = false;
+                    return self.look_at - ticks;
+                }
+            }
+        }
+        self.ask_the_time(now).await;
+        self.foreign = self.foreign.max(foreign);
+        self.look_through(seq, now, ticks).await
+    }
+
+    /// Gathers, plans and starts; returns how long to sleep if nothing changes.
+    async fn look_through(&mut self, seq: u64, now: DateTime<Utc>, ticks: Duration) -> Duration {
+        let longest = self.shared.settings.longest_sleep;
+        (self.stale, self.moved, self.look_at) = (true, false, ticks);
+        self.stock.clear();
+        self.keep_fresh(ticks);
+        let gathered = match self.gather(now, ticks) {
+            Ok(gathered) => gathered,
+            Err(error) => {
+                self.trouble(&error);
+                return longest;
+            }
+        };
+        let undecided = gathered.decided.is_empty();
+        for (id, events) in gathered.decided {
+            if let Err(error) = self.shared.record(id, State::Queued, events).await {
+                self.trouble(&error);
+                return longest;
+            }
+        }
+        let mut left = gathered.candidates.clone();
+        let actions = plan::plan(now, gathered.board, gathered.candidates);
+        let nothing = actions.is_empty();
+        left.retain(|candidate| !actions.iter().any(|action| action.ids().contains(&candidate.id)));
+        self.start_all(actions);
+        // Questions are asked in batches: of those the next look makes the most.
+        if left.iter().all(|candidate| candidate.step == Step::Submit) {
+            left.sort_by_key(Candidate::urgency);
+            left.truncate(self.shared.settings.in_flight);
+            self.stock = left;
+        }
+        let idle = nothing && self.tasks.is_empty() && self.nothing_left().unwrap_or(false);
+        let reached = if idle { seq } else { 0 };
+        self.idle.send_if_modified(|was| std::mem::replace(was, reached) != reached);
+        let sleep = gathered.wake.unwrap_or(longest).max(Duration::from_millis(1)).min(longest);
+        // What was decided changed the queue: it is looked through again.
+        if undecided {
+            (self.stale, self.look_at) = (false, ticks + sleep);
+        }
+        sleep
+    }
+
+    fn start_all(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            self.start(action);
+        }
+    }
+
+    fn start(&mut self, action: Action) {
+        let account = match &action {
+            Action::Submit(_, account, _) | Action::LookUp(_, account) | Action::Track(account, _) => account.clone(),
+        };
+        let Some(office) = self.offices.get_mut(&account) else { return };
+        let Some(provider) = office.provider.clone() else { return };
+        office.gate.started(self.shared.ticks());
+        let (shared, account, skew) = (self.shared.clone(), office.account.clone(), office.skew_ms.unwrap_or(0));
+        let mut work = Work {
+            account: account.name.clone(),
+            ids: action.ids().to_vec(),
+            tracking: false,
+            lane: None,
+            taken: false,
+        };
+        let handle = match action {
+            Action::Submit(id, _, lane) => {
+                self.busy.insert(lane.clone(), id);
+                work.lane = Some(lane.clone());
+                let behind = self.unwritten.get(&lane).copied();
+                let errand = Errand { id, lane, behind, desk: office.desk(self.shared.ticks()) };
+                self.tasks.spawn(submit::submit(shared, provider, account, errand))
+            }
+            Action::LookUp(id, _) => self.tasks.spawn(reconcile::look_up(shared, provider, account, id, skew)),
+            Action::Track(_, ids) => {
+                office.tracking = true;
+                work.tracking = true;
+                self.tasks.spawn(track::track(shared, provider, account, ids))
+            }
+        };
+        self.under_way.extend(&work.ids);
+        self.work.insert(handle.id(), work);
+    }
+}

@@ -1,0 +1,134 @@
+//! What every task of the dispatcher needs: the queue, the settings, and ways to the journal from async code.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::sync::{mpsc, oneshot};
+
+use super::settings::Settings;
+use crate::clock::Clock;
+use crate::domain::event::DocEvent;
+use crate::domain::id::DocId;
+use crate::domain::state::State;
+use crate::error::Error;
+use crate::journal::{JournalError, Transaction, View};
+use crate::queue::Queue;
+
+/// A provider took a document. Its lane and its place among the requests are free from now on: what is sent next on the
+/// lane is journaled after this outcome, so it cannot leave before this outcome is durable.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub(super) id: DocId,
+    pub(super) clock_skew_ms: Option<i64>,
+    /// When it has to be looked at again.
+    pub(super) due_at: Option<DateTime<Utc>>,
+}
+
+/// What every task needs.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) queue: Queue,
+    pub(super) settings: Arc<Settings>,
+    /// To the engine, as soon as the outcome was handed to the journal.
+    taken: mpsc::UnboundedSender<Taken>,
+    /// Facts that tasks of this dispatcher have recorded.
+    own: Arc<AtomicU64>,
+}
+
+impl Shared {
+    pub(super) fn new(queue: Queue, settings: Settings) -> (Shared, mpsc::UnboundedReceiver<Taken>) {
+        let (taken, told) = mpsc::unbounded_channel();
+        (Shared { queue, settings: Arc::new(settings), taken, own: Arc::default() }, told)
+    }
+
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        self.queue.clock().now()
+    }
+
+    /// Time that only goes forward.
+    pub(super) fn ticks(&self) -> Duration {
+        self.queue.clock().monotonic()
+    }
+
+    /// Tells the engine at once that a document was taken. Its outcome must be handed over already.
+    pub(super) fn tell(&self, taken: Taken) {
+        // Nobody listens only where the dispatcher is gone.
+        let _ = self.taken.send(taken);
+    }
+
+    /// How many of the facts up to `seq`, the last that was told of, others than this dispatcher's tasks recorded (plus
+    /// what was there before). Never too many, and right as soon as the
+    /// writer has told of its last group: it counts ours before.
+    pub(super) fn foreign(&self, seq: u64) -> i64 {
+        seq.wrapping_sub(self.own.load(Ordering::Acquire)).cast_signed()
+    }
+
+    /// Journals one event of a document, if it is still in `expected`; tells whether it was.
+    pub(super) async fn record(&self, id: DocId, expected: State, events: Vec<DocEvent>) -> Result<bool, Error> {
+        self.hand_over(move |txn| record(txn, id, expected, events)).await
+    }
+
+    /// A transaction from async code.
+    pub(super) async fn transact<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Transaction<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.hand_over(act).await
+    }
+
+    /// Hands a transaction to the journal now, after all that were handed over before; what this returns is ready when it
+    /// is durable, and need not be waited for. No thread waits meanwhile.
+    pub(super) fn hand_over<T, F>(&self, act: F) -> impl Future<Output = Result<T, Error>> + Send + use<T, F>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Transaction<'_>) -> Result<T, Error> + Send + 'static,
+    {
+        let still = self.queue.clock().stand_still();
+        let (tell, told) = oneshot::channel();
+        let own = Arc::clone(&self.own);
+        self.queue.journal().begin_then(
+            move |txn| act(txn).map(|done| (done, txn.recorded())),
+            move |answer: Result<Result<(T, u64), Error>, JournalError>| {
+                let answer = answer.map_err(Error::from).flatten().map(|(done, recorded)| {
+                    own.fetch_add(recorded, Ordering::AcqRel);
+                    done
+                });
+                drop(tell.send(answer)); // whoever no longer waits needs no answer
+            },
+        );
+        async move {
+            let answer = told.await.unwrap_or(Err(Error::Journal(JournalError::Closed)));
+            drop(still);
+            answer
+        }
+    }
+
+    /// A read that may touch the disk, from async code.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Queue) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let queue = self.queue.clone();
+        let joined = tokio::task::spawn_blocking(move || look(&queue)).await;
+        joined.map_err(|error| Error::Dispatcher(format!("a journal task ended: {error}")))?
+    }
+}
+
+/// Records one event of a document, if it is still in `expected`; tells whether it was.
+pub(super) fn record(
+    txn: &mut Transaction<'_>,
+    id: DocId,
+    expected: State,
+    events: Vec<DocEvent>,
+) -> Result<bool, Error> {
+    match txn.progress(id)? {
+        Some(progress) if progress.state == expected => {}
+        _ => return Ok(false),
+    }
+    for event in events {
+        txn.record(id, event)?;
+    }
+    Ok(true)
+}

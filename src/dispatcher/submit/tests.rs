@@ -1,0 +1,116 @@
+//! What may happen between the look at a document and its intent. The intent is decided on the writer's thread: these
+//! tests let everything else be recorded before it.
+
+use super::*;
+use crate::domain::account::ProviderKind;
+use crate::domain::calendar::Window;
+use crate::domain::document::{Item, Receipt};
+use crate::domain::event::Hold;
+use crate::domain::outcome::{HoldReason, Refusal};
+use crate::domain::vat::VatRate;
+use crate::queue::{Options, Queue};
+
+const SHOP: &str = "12345678903";
+
+fn open(dir: &std::path::Path) -> Shared {
+    let journal = crate::journal::Options { index_in_memory: true, ..Default::default() };
+    let account = Account {
+        name: "shop".parse().unwrap(),
+        provider: ProviderKind::Openapi,
+        fiscal_ids: vec![SHOP.parse().unwrap()],
+        blackout: Window::NONE,
+    };
+    let queue = Queue::open_with(dir, Options { accounts: vec![account], journal, ..Options::default() }).unwrap();
+    for key in ["a", "b"] {
+        let item = Item::new("Caffè", "1.20".parse().unwrap(), VatRate::Ten);
+        let sale = Receipt::new(SHOP.parse().unwrap()).item(item).cash("1.20".parse().unwrap()).build().unwrap();
+        queue.enqueue(key, sale).unwrap();
+    }
+    Shared::new(queue, super::super::settings::Settings::default()).0
+}
+
+fn progress(shared: &Shared, key: &str) -> Progress {
+    let journal = shared.queue.journal();
+    journal.progress(journal.find(&key.parse().unwrap()).unwrap().unwrap()).unwrap().unwrap()
+}
+
+fn events(shared: &Shared, key: &str) -> Vec<String> {
+    shared.queue.get(key).unwrap().events.into_iter().map(|event| event.event).collect()
+}
+
+#[tokio::test]
+async fn what_was_called_off_or_held_since_it_was_gathered_gets_no_intent() {
+    let dir = tempfile::tempdir().unwrap();
+    let shared = open(dir.path());
+    let (a, b) = (progress(&shared, "a"), progress(&shared, "b"));
+    assert!(shared.queue.cancel("a", "anna", "not sold").unwrap().done);
+    assert!(matches!(intend(&shared, &a, None).await, Ok(Intent::NotNow)));
+    assert_eq!(events(&shared, "a"), ["enqueued", "cancelled"]);
+    for fiscal_id in [None, Some(SHOP.parse().unwrap())] {
+        let hold = Hold {
+            account: "shop".parse().unwrap(),
+            fiscal_id,
+            reason: HoldReason::Unpaid,
+            detail: "no credit".to_owned(),
+            cure: String::new(),
+            since: shared.now(),
+            secret: None,
+        };
+        // Both on their way to the journal together, as they are when a person or another task is just before us.
+        let placed = shared.hand_over(move |txn| Ok(txn.hold(hold)?));
+        let intent = intend(&shared, &b, None);
+        placed.await.unwrap();
+        assert!(matches!(intent.await, Ok(Intent::NotNow)));
+        assert_eq!(events(&shared, "b"), ["enqueued"]);
+        shared.queue.release("shop", None, "anna", "paid").unwrap();
+        shared.queue.release("shop", Some(SHOP), "anna", "paid").unwrap();
+    }
+    assert!(matches!(intend(&shared, &b, None).await, Ok(Intent::Written)));
+}
+
+#[tokio::test]
+async fn an_intent_waits_for_the_outcome_before_it_on_its_lane() {
+    let dir = tempfile::tempdir().unwrap();
+    let shared = open(dir.path());
+    let (a, b) = (progress(&shared, "a"), progress(&shared, "b"));
+    assert!(matches!(intend(&shared, &a, None).await, Ok(Intent::Written)));
+    // Its outcome was handed over and could not be recorded: nobody knows what it will be.
+    let failed = shared.hand_over(|_| Err::<(), _>(Error::Dispatcher("not recorded".to_owned())));
+    let intent = intend(&shared, &b, Some(a.id));
+    assert!(failed.await.is_err());
+    assert!(matches!(intent.await, Ok(Intent::Behind(open)) if open == a.id));
+    let unknown = DocEvent::Unknown { why: String::new(), status: None, due_at: None };
+    shared.record(a.id, State::Sending, vec![unknown]).await.unwrap();
+    assert!(matches!(intend(&shared, &b, Some(a.id)).await, Ok(Intent::Behind(open)) if open == a.id));
+    assert_eq!(events(&shared, "b"), ["enqueued"]);
+    // Handed over together: the intent sees the outcome before it, though that is not durable yet.
+    let refusal = Refusal { code: None, message: String::new(), violations: Vec::new() };
+    let ended = shared.hand_over(move |txn| {
+        shared::record(txn, a.id, State::InDoubt, vec![DocEvent::Refused { status: None, refusal }])
+    });
+    let intent = intend(&shared, &b, Some(a.id));
+    assert!(matches!(intent.await, Ok(Intent::Written)));
+    assert!(ended.await.unwrap());
+}
+
+/// Others' facts and ours are told apart, or a document that a till brings is not noticed.
+#[tokio::test]
+async fn facts_of_others_are_counted_and_ours_are_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let shared = open(dir.path());
+    let mut changes = shared.queue.changes();
+    // Told of a moment after the document was taken.
+    let before = shared.foreign(*changes.wait_for(|seq| *seq >= 3).await.unwrap());
+    let a = progress(&shared, "a");
+    assert!(matches!(intend(&shared, &a, None).await, Ok(Intent::Written)));
+    changes.wait_for(|seq| *seq >= 4).await.unwrap();
+    assert_eq!(shared.foreign(*changes.borrow()), before);
+    let failed = shared.hand_over(|txn| {
+        txn.now();
+        Err::<(), _>(Error::Dispatcher("not recorded".to_owned()))
+    });
+    assert!(failed.await.is_err());
+    assert!(shared.queue.cancel("b", "anna", "not sold").unwrap().done);
+    changes.wait_for(|seq| *seq >= 5).await.unwrap();
+    assert_eq!(shared.foreign(*changes.borrow()), before + 1);
+}
