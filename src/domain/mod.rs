@@ -2,6 +2,7 @@
 //! included. No input or output, no clock, no randomness.
 
 pub mod account;
+mod body;
 pub mod calendar;
 pub mod check;
 pub mod document;
@@ -14,7 +15,6 @@ pub mod line;
 pub mod money;
 pub mod outcome;
 pub mod retry;
-mod short;
 pub mod state;
 pub mod totals;
 pub mod trust;

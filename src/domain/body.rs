@@ -1,14 +1,64 @@
-//! A document's body as it is journaled: the canonical JSON without members that have their usual value. Of a small sale
-//! these are a third of the bytes, and a till's flash wears with each.
+//! A document that has passed the checks, and its JSON: whole, as it is shown, and as it is journaled: without members that
+//! have their usual value. Of a small sale these are a third of the bytes, and a till's flash wears with each.
 
 use serde::Serialize;
 
-use super::document::{Body, Item, Receipt};
+use super::document::{Draft, Item, Kind, NoteNumber, Receipt, Return, Void};
 use super::id::FiscalId;
 use super::money::Decimal;
 use super::vat::VatRate;
 
+/// A document that has passed the checks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "nearly every document is a sale")]
+pub enum Body {
+    /// A sale.
+    Receipt(Receipt),
+    /// Goods given back.
+    Return(Return),
+    /// A sale called off, a tax-free invoice cancelled.
+    Void(Void),
+    /// A tax-free invoice.
+    Draft(Draft),
+    /// A note's number.
+    NoteNumber(NoteNumber),
+}
+
 impl Body {
+    /// What it is.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Body::Receipt(_) => Kind::Receipt,
+            Body::Return(_) => Kind::Return,
+            Body::Void(_) => Kind::Void,
+            Body::Draft(_) => Kind::Draft,
+            Body::NoteNumber(_) => Kind::NoteNumber,
+        }
+    }
+
+    /// Its canonical JSON, as shown; [journaled](Body::to_short_json) it is shorter.
+    pub fn to_json(&self) -> serde_json::Result<String> {
+        match self {
+            Body::Receipt(body) => serde_json::to_string(body),
+            Body::Return(body) => serde_json::to_string(body),
+            Body::Void(body) => serde_json::to_string(body),
+            Body::Draft(body) => serde_json::to_string(body),
+            Body::NoteNumber(body) => serde_json::to_string(body),
+        }
+    }
+
+    /// Reads back what [`to_json`](Body::to_json) or [`to_short_json`](Body::to_short_json) wrote. The rules are not applied again: a document once accepted is
+    /// never judged by newer rules.
+    pub fn from_json(kind: Kind, json: &str) -> serde_json::Result<Body> {
+        Ok(match kind {
+            Kind::Receipt => Body::Receipt(serde_json::from_str(json)?),
+            Kind::Return => Body::Return(serde_json::from_str(json)?),
+            Kind::Void => Body::Void(serde_json::from_str(json)?),
+            Kind::Draft => Body::Draft(serde_json::from_str(json)?),
+            Kind::NoteNumber => Body::NoteNumber(serde_json::from_str(json)?),
+        })
+    }
+
     /// Its canonical JSON without members that have their usual value (no discount, not complimentary, paid nothing), as
     /// journaled. [`from_json`](Body::from_json) reads both.
     ///
