@@ -1,16 +1,16 @@
 //! A transaction on its way to the writer's thread, and the answer on its way back.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use super::error::{JournalError, Result, panic_words};
-use super::shared::{Job, Verdict};
+use super::shared::{Job, Verdict, lock};
 use super::transaction::Transaction;
 
 /// A transaction handed over.
 #[must_use = "what it recorded is durable only once it was waited for"]
 pub struct Pending<T, E> {
-    receiver: mpsc::Receiver<Result<Result<T, E>>>,
+    slot: Arc<Slot<Result<Result<T, E>>>>,
 }
 
 impl<T, E> Pending<T, E> {
@@ -19,7 +19,42 @@ impl<T, E> Pending<T, E> {
     /// # Errors
     /// As [`Journal::transact`].
     pub fn wait(self) -> Result<Result<T, E>, JournalError> {
-        self.receiver.recv().unwrap_or(Err(JournalError::Closed))
+        self.slot.wait().unwrap_or(Err(JournalError::Closed))
+    }
+}
+
+/// Where one answer is left. A channel would do, at three times the cost; with many tills that is felt.
+struct Slot<T> {
+    state: Mutex<Answer<T>>,
+    there: Condvar,
+}
+
+struct Answer<T> {
+    value: Option<T>,
+    /// Nobody will leave one any more.
+    over: bool,
+}
+
+impl<T> Slot<T> {
+    fn wait(&self) -> Option<T> {
+        let open = |state: &mut Answer<T>| !state.over;
+        self.there.wait_while(lock(&self.state), open).unwrap_or_else(PoisonError::into_inner).value.take()
+    }
+}
+
+/// The right to leave an answer; dropped without one it says that none will come.
+struct Promise<T>(Arc<Slot<T>>);
+
+impl<T> Promise<T> {
+    fn keep(self, value: T) {
+        lock(&self.0.state).value = Some(value); // told when it is dropped, now
+    }
+}
+
+impl<T> Drop for Promise<T> {
+    fn drop(&mut self) {
+        lock(&self.0.state).over = true;
+        self.0.there.notify_one();
     }
 }
 
@@ -31,9 +66,10 @@ where
     T: Send + 'static,
     E: Send + 'static,
 {
-    let (sender, receiver) = mpsc::sync_channel(1);
-    // Whoever no longer waits needs no answer: a failed send is nothing.
-    (job(f, move |answer| drop(sender.send(answer))), Pending { receiver })
+    let state = Mutex::new(Answer { value: None, over: false });
+    let slot = Arc::new(Slot { state, there: Condvar::new() });
+    let promise = Promise(slot.clone());
+    (job(f, move |answer| promise.keep(answer)), Pending { slot })
 }
 
 /// A transaction, and what is called with its answer.
@@ -65,4 +101,27 @@ where
             }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transaction_that_is_dropped_says_that_no_answer_will_come() {
+        let (job, pending) = awaited(|_| Ok::<(), JournalError>(()));
+        drop(job);
+        assert!(matches!(pending.wait(), Err(JournalError::Closed)));
+        let (job, pending) = awaited(|_| Ok::<(), JournalError>(()));
+        assert!(job(Err(JournalError::Full { why: "no room".to_owned() })).is_none());
+        assert!(matches!(pending.wait(), Err(JournalError::Full { .. })));
+    }
+
+    #[test]
+    fn who_waits_is_told_from_another_thread() {
+        let (job, pending) = awaited(|_| Ok::<(), JournalError>(()));
+        let waiting = std::thread::spawn(move || pending.wait());
+        drop(job);
+        assert!(matches!(waiting.join(), Ok(Err(JournalError::Closed))));
+    }
 }

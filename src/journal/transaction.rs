@@ -98,7 +98,7 @@ impl<'a> Transaction<'a> {
             last.last_of_transaction = true;
         }
         self.group.bytes += self.bytes;
-        self.group.changes.extend(std::mem::take(&mut self.changes));
+        add(&mut self.group.changes, std::mem::take(&mut self.changes));
         self.group.records.append(&mut self.records);
         self.takes
     }
@@ -112,7 +112,7 @@ impl<'a> Transaction<'a> {
         let staged = Staged { seq, offset, at: self.now, previous, payload, last_of_transaction: false };
         self.bytes += staged.length();
         self.records.push(staged);
-        self.changes.extend(changes);
+        add(&mut self.changes, changes);
         Ok(progress)
     }
 
@@ -182,6 +182,15 @@ impl<'a> Transaction<'a> {
 
     fn staged(&self) -> impl DoubleEndedIterator<Item = &Staged> {
         self.group.records.iter().chain(&self.records)
+    }
+}
+
+/// Puts newer changes over others; into none they are moved whole, which is what most transactions need.
+fn add(to: &mut Changes, newer: Changes) {
+    if to.is_empty() {
+        *to = newer;
+    } else {
+        to.extend(newer);
     }
 }
 

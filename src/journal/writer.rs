@@ -23,7 +23,7 @@ use crate::domain::event::Entry;
 use crate::domain::limits::{MAX_GROUP, MAX_GROUP_BYTES};
 
 /// A group waits for more at most this share of the time that the last flush took, …
-const PATIENCE: u32 = 4;
+const PATIENCE: u32 = 2;
 /// … and at most so long, however slow the disk is.
 const LONGEST_PATIENCE: Duration = Duration::from_millis(2);
 

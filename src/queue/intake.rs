@@ -43,12 +43,15 @@ struct Candidate {
 }
 
 /// Documents that were handed to the journal, in order.
-pub(crate) struct Begun(Vec<Result<Pending<Ticket, Error>, Error>>);
+pub(crate) struct Begun(Vec<Result<Pending<Entered, Error>, Error>>);
+
+/// What a document became, and its body: whoever waits frees it, not the one thread that writes.
+type Entered = (Ticket, Result<Body, Rejection>);
 
 impl Begun {
     /// What became of each, once it is on disk.
     pub fn wait(self) -> Vec<Result<Ticket, Error>> {
-        self.0.into_iter().map(|pending| pending?.wait()?).collect()
+        self.0.into_iter().map(|pending| pending?.wait()?.map(|(ticket, _)| ticket)).collect()
     }
 }
 
@@ -76,7 +79,7 @@ impl Queue {
     /// # Errors
     /// As [`Queue::enqueue`].
     pub fn take(&self, document: NewDocument) -> Result<Ticket, Error> {
-        self.begin(document)?.wait()?
+        self.begin(document)?.wait()?.map(|(ticket, _)| ticket)
     }
 
     /// Takes many; they share the journal's flushes. One that is refused does not stop the others.
@@ -108,7 +111,7 @@ impl Queue {
     }
 
     /// Checks a document and hands it to the journal without waiting for the disk.
-    fn begin(&self, document: NewDocument) -> Result<Pending<Ticket, Error>, Error> {
+    fn begin(&self, document: NewDocument) -> Result<Pending<Entered, Error>, Error> {
         let candidate = self.examine(document)?;
         Ok(self.journal().begin(move |txn| candidate.enter(txn)))
     }
@@ -118,9 +121,10 @@ impl Queue {
     pub fn take_then(&self, document: NewDocument, then: impl FnOnce(Result<Ticket, Error>) + Send + 'static) {
         match self.examine(document) {
             Err(error) => then(Err(error)),
-            Ok(candidate) => self
-                .journal()
-                .begin_then(move |txn| candidate.enter(txn), move |answer| then(answer.map_err(Error::from).flatten())),
+            Ok(candidate) => self.journal().begin_then(
+                move |txn| candidate.enter(txn),
+                move |answer| then(answer.map_err(Error::from).flatten().map(|(ticket, _)| ticket)),
+            ),
         }
     }
 
@@ -226,7 +230,7 @@ impl Candidate {
     }
 
     /// Runs on the journal's writer, one candidate after the other: here uniqueness and the parent's rules are decided.
-    fn enter(self, txn: &mut Transaction<'_>) -> Result<Ticket, Error> {
+    fn enter(self, txn: &mut Transaction<'_>) -> Result<Entered, Error> {
         let known = txn.find(&self.key)?;
         let body = match (&self.body, known) {
             (Ok(body), _) => body,
@@ -240,7 +244,7 @@ impl Candidate {
         let parent_ref = bound.as_ref().map(Bound::reference);
         let fingerprint = self.fingerprint.unwrap_or_else(|| self.fingerprint_of(body, parent_ref.as_ref()));
         if let Some(id) = known {
-            return self.repeated(txn, id, fingerprint);
+            return Ok((self.repeated(txn, id, fingerprint)?, self.body));
         }
 
         let account = self.account_with(bound.as_ref())?;
@@ -281,7 +285,7 @@ impl Candidate {
             let why = "its parent never left: both are called off here, nothing is sent".to_owned();
             state = txn.record(id, DocEvent::Cancelled { who: "void".to_owned(), why })?.state;
         }
-        Ok(Ticket { key: self.key.to_string(), id: id.to_string(), state, duplicate: false })
+        Ok((Ticket { key: self.key.to_string(), id: id.to_string(), state, duplicate: false }, self.body))
     }
 
     fn repeated(

@@ -9,6 +9,9 @@ use super::{Decimal, DecimalError};
 impl Serialize for Decimal {
     /// A JSON number with the digits it was written with.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let (0, Ok(whole)) = (self.places, i64::try_from(self.mantissa)) {
+            return serializer.serialize_i64(whole); // the same digits, many times faster
+        }
         let number: serde_json::Number = self.to_string().parse().map_err(serde::ser::Error::custom)?;
         number.serialize(serializer)
     }
