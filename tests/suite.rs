@@ -3,6 +3,7 @@
 mod agent;
 mod archive;
 mod backup;
+mod batch;
 mod blackout;
 mod cli;
 mod corpora;
