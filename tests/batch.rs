@@ -30,7 +30,7 @@ fn a_batch_is_answered_in_order_and_flushed_in_whole_groups() {
     let groups = 3;
     // Every fifth pays too little; one is a key that came before, one of those with other content.
     let count = groups * MAX_GROUP;
-    let paid = |n: usize| if n % 5 == 0 { "1.00" } else { "1.20" };
+    let paid = |n: usize| if n.is_multiple_of(5) { "1.00" } else { "1.20" };
     let mut batch: Vec<_> = (0..count).map(|n| sale(format!("k-{n}"), paid(n))).collect();
     batch[count - 1] = sale("k-1".to_owned(), "1.20");
     batch[count - 2] = NewDocument { issued_at: "2026-11-22T09:00:00Z".parse().ok(), ..sale("k-2".to_owned(), "1.20") };
@@ -42,7 +42,7 @@ fn a_batch_is_answered_in_order_and_flushed_in_whole_groups() {
     for (n, answer) in answers.iter().enumerate().take(count - 2) {
         match answer {
             Ok(ticket) => {
-                assert_eq!((ticket.key.as_str(), n % 5 == 0), (format!("k-{n}").as_str(), false));
+                assert_eq!((ticket.key.as_str(), n.is_multiple_of(5)), (format!("k-{n}").as_str(), false));
                 let id: u64 = ticket.id.parse().unwrap();
                 assert!(id > last, "in order");
                 last = id;
@@ -55,6 +55,6 @@ fn a_batch_is_answered_in_order_and_flushed_in_whole_groups() {
     assert!(answers[count - 1].as_ref().is_ok_and(|ticket| ticket.duplicate && ticket.key == "k-1"));
     assert!(flushes <= groups as u64, "{flushes} flushes of {groups} groups: handed over one by one?");
     let taken = answers.iter().flatten().filter(|ticket| !ticket.duplicate).count();
-    assert_eq!(taken, (0..count - 2).filter(|n| n % 5 != 0).count());
+    assert_eq!(taken, (0..count - 2).filter(|n| !n.is_multiple_of(5)).count());
     assert_eq!(queue.status().unwrap().counts.get(&State::Queued), Some(&(taken as u64)));
 }
