@@ -17,7 +17,7 @@ impl<T, E> Pending<T, E> {
     /// Waits until what it recorded is durable.
     ///
     /// # Errors
-    /// As [`Journal::transact`].
+    /// As [`transact`](super::Journal::transact).
     pub fn wait(self) -> Result<Result<T, E>, JournalError> {
         self.slot.wait().unwrap_or(Err(JournalError::Closed))
     }
