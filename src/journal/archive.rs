@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use super::error::{JournalError, Result};
 use super::files::{File, Files, read_full};
-use super::packed::{FOOT, Head, NoHead, Part, read_foot, read_names, stated_length, unpack};
+use super::packed::{self, FOOT, Head, NoHead, Part, read_foot, read_names, stated_length};
 use super::segment;
 use super::shared::lock;
 
@@ -137,24 +137,15 @@ impl Archive {
 
     fn names(&self) -> io::Result<Result<Vec<Vec<String>>, &'static str>> {
         let frames: u64 = self.head.frames.iter().map(|part| u64::from(part.packed)).sum();
-        let packed = self.packed(self.head.size() + frames, self.head.names)?;
-        Ok(unpack(self.head.names, &packed).and_then(|raw| read_names(&raw).ok_or("it cannot be read")))
-    }
-
-    fn packed(&self, at: u64, part: Part) -> io::Result<Vec<u8>> {
-        let rest = self.file.length()?.saturating_sub(at);
-        let length = u64::from(part.packed).min(rest); // no more is made room for than there can be
-        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
-        let there = read_full(&*self.file, &mut bytes, at)?;
-        bytes.truncate(there);
-        Ok(bytes)
+        let raw = packed::read(&*self.file, self.head.size() + frames, self.head.names)?;
+        Ok(raw.and_then(|raw| read_names(&raw).ok_or("it cannot be read")))
     }
 
     fn read_frame(&self, index: usize) -> io::Result<Result<Vec<u8>, &'static str>> {
         let (Some(part), Some((_, at))) = (self.head.frames.get(index), self.begins.get(index)) else {
             return Ok(Err("there is none"));
         };
-        Ok(unpack(*part, &self.packed(*at, *part)?))
+        packed::read(&*self.file, *at, *part)
     }
 
     /// A frame's bytes, kept until another one is read.

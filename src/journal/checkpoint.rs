@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::error::{JournalError, Result};
-use super::files::{self, Files, read_full};
+use super::files::{self, Files};
 use super::index::Reached;
 use super::record::{Hash, Position};
 
@@ -56,16 +56,8 @@ fn codec() -> impl bincode::Options {
 
 /// Reads the checkpoint.
 pub(crate) fn read(files: &dyn Files, journal: &Path) -> Result<Found> {
-    let path = journal.join(NAME);
-    let file = match files.open(&path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Found::Missing),
-        Err(error) => return Err(JournalError::io("open", &path, error)),
-    };
-    let mut bytes = vec![0; MAX];
-    let there = read_full(&*file, &mut bytes, 0).map_err(|error| JournalError::io("read", &path, error))?;
-    bytes.truncate(there);
-    Ok(parse(&bytes))
+    let bytes = files::read_small(files, &journal.join(NAME), MAX)?;
+    Ok(bytes.map_or(Found::Missing, |bytes| parse(&bytes)))
 }
 
 fn parse(bytes: &[u8]) -> Found {

@@ -7,6 +7,8 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::error::JournalError;
+
 /// A file system. Every method is one operation that may fail or be cut short by a crash.
 pub trait Files: Send + Sync + 'static {
     /// Makes a folder for this user alone (0700), and those above it, durably. One that exists is left as it is, unless it is
@@ -49,37 +51,43 @@ pub trait File: Send + Sync + 'static {
 }
 
 /// Reads until `buffer` is full or the file ends; returns how much there was.
-pub(crate) fn read_full(file: &dyn File, mut buffer: &mut [u8], mut offset: u64) -> io::Result<usize> {
-    let mut total = 0;
-    while !buffer.is_empty() {
-        match file.read_at(buffer, offset) {
-            Ok(0) => break,
-            Ok(n) => {
-                total += n;
-                offset += n as u64;
-                buffer = buffer.get_mut(n..).unwrap_or_default();
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(total)
+pub(crate) fn read_full(file: &dyn File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    let (there, failed) = read_until(file, buffer, offset);
+    failed.map_or(Ok(there), Err)
 }
 
 /// As [`read_full`], but what comes before a place that cannot be read is given: the failure is met by whoever asks for
 /// that place.
 pub(crate) fn read_there(file: &dyn File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    let (there, failed) = read_until(file, buffer, offset);
+    failed.filter(|_| there == 0).map_or(Ok(there), Err)
+}
+
+/// Reads until `buffer` is full, the file ends, or reading fails: how much there was, and that failure.
+fn read_until(file: &dyn File, buffer: &mut [u8], offset: u64) -> (usize, Option<io::Error>) {
     let mut total = 0;
     while let Some(rest) = buffer.get_mut(total..).filter(|rest| !rest.is_empty()) {
         match file.read_at(rest, offset + total as u64) {
             Ok(0) => break,
             Ok(n) => total += n,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) if total > 0 => break,
-            Err(error) => return Err(error),
+            Err(error) => return (total, Some(error)),
         }
     }
-    Ok(total)
+    (total, None)
+}
+
+/// The first `most` bytes of a small file; nothing where there is no file.
+pub(crate) fn read_small(files: &dyn Files, path: &Path, most: usize) -> Result<Option<Vec<u8>>, JournalError> {
+    let file = match files.open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(JournalError::io("open", path, error)),
+    };
+    let mut bytes = vec![0; most];
+    let there = read_full(&*file, &mut bytes, 0).map_err(|error| JournalError::io("read", path, error))?;
+    bytes.truncate(there);
+    Ok(Some(bytes))
 }
 
 /// Writes all of `bytes`.
@@ -192,7 +200,7 @@ impl Files for RealFiles {
 }
 
 /// Options for a file that only this user may read.
-fn private() -> OpenOptions {
+pub(super) fn private() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).write(true);
     #[cfg(unix)]

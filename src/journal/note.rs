@@ -1,10 +1,8 @@
 //! Small files beside the segments that a program likes to find again after a restart. They are no facts: one may be
 //! missing, old or unreadable, and nothing is wrong then. Replaced whole; a backup needs none.
 
-use std::io::ErrorKind;
-
 use super::error::JournalError;
-use super::files::{self, read_full};
+use super::files;
 use super::{Journal, Result};
 
 /// Bytes of a note that are read: some thousand accounts.
@@ -17,16 +15,7 @@ impl Journal {
     /// [`JournalError::Io`].
     pub(crate) fn note(&self, name: &str) -> Result<Option<Vec<u8>>> {
         let shared = &self.handle.shared;
-        let path = shared.dir.join(name);
-        let file = match shared.files.open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(JournalError::io("open", &path, error)),
-        };
-        let mut bytes = vec![0; MAX];
-        let there = read_full(&*file, &mut bytes, 0).map_err(|error| JournalError::io("read", &path, error))?;
-        bytes.truncate(there);
-        Ok(Some(bytes))
+        files::read_small(&*shared.files, &shared.dir.join(name), MAX)
     }
 
     /// Keeps this under a name, in place of what was there. Only while the journal is open: its lock makes us the only one.

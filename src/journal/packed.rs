@@ -16,9 +16,11 @@
 //! frame, so that reading one unpacks no more than its frame, and a damaged frame costs only the records in it.
 
 use std::collections::BTreeSet;
+use std::io;
 
 use bincode::Options as _;
 
+use super::files::{File, read_full};
 use super::record::{self, Fields};
 use super::segment;
 use crate::domain::limits::MAX_RECORD;
@@ -77,7 +79,7 @@ pub(crate) struct Packer {
 
 impl Packer {
     /// Takes the next record, of a document with this key.
-    pub fn push(&mut self, record: &[u8], key: Option<&str>) -> std::io::Result<()> {
+    pub fn push(&mut self, record: &[u8], key: Option<&str>) -> io::Result<()> {
         self.frame.extend_from_slice(record);
         if let Some(key) = key.filter(|key| !self.keys.contains(*key)) {
             self.keys.insert(key.to_owned());
@@ -85,7 +87,7 @@ impl Packer {
         if self.frame.len() as u64 >= FRAME { self.end_frame() } else { Ok(()) }
     }
 
-    fn end_frame(&mut self) -> std::io::Result<()> {
+    fn end_frame(&mut self) -> io::Result<()> {
         self.parts.push(compress(&self.frame, &mut self.body)?);
         self.length += self.frame.len() as u64;
         self.frame.clear();
@@ -94,7 +96,7 @@ impl Packer {
     }
 
     /// The archive of the segment with this header and the records taken.
-    pub fn finish(mut self, header: &[u8]) -> std::io::Result<Vec<u8>> {
+    pub fn finish(mut self, header: &[u8]) -> io::Result<Vec<u8>> {
         if !self.frame.is_empty() {
             self.end_frame()?;
         }
@@ -133,7 +135,7 @@ pub(crate) fn stated_length(bytes: &[u8]) -> Option<usize> {
     (magic == MAGIC && size >= FIXED + PART).then_some(size)
 }
 
-pub(crate) fn compress(raw: &[u8], out: &mut Vec<u8>) -> std::io::Result<Part> {
+pub(crate) fn compress(raw: &[u8], out: &mut Vec<u8>) -> io::Result<Part> {
     let packed = zstd::bulk::compress(raw, LEVEL)?;
     let length = |bytes: &[u8]| u32::try_from(bytes.len()).map_err(|_| invalid("a part of it is too long"));
     let part = Part { raw: length(raw)?, packed: length(&packed)?, crc: crc32fast::hash(&packed) };
@@ -142,7 +144,7 @@ pub(crate) fn compress(raw: &[u8], out: &mut Vec<u8>) -> std::io::Result<Part> {
 }
 
 /// Unpacks a part; the error says what is wrong with it.
-pub(crate) fn unpack(part: Part, packed: &[u8]) -> Result<Vec<u8>, &'static str> {
+fn unpack(part: Part, packed: &[u8]) -> Result<Vec<u8>, &'static str> {
     if packed.len() != part.packed as usize {
         return Err("it is cut short");
     }
@@ -156,6 +158,16 @@ pub(crate) fn unpack(part: Part, packed: &[u8]) -> Result<Vec<u8>, &'static str>
     }
 }
 
+/// Reads a part from its place in a file and unpacks it; the inner error says what is wrong with it.
+pub(crate) fn read(file: &dyn File, at: u64, part: Part) -> io::Result<Result<Vec<u8>, &'static str>> {
+    let rest = file.length()?.saturating_sub(at);
+    let length = u64::from(part.packed).min(rest); // no more is made room for than there can be
+    let mut packed = vec![0; usize::try_from(length).unwrap_or(0)];
+    let there = read_full(file, &mut packed, at)?;
+    packed.truncate(there);
+    Ok(unpack(part, &packed))
+}
+
 /// The keys of the documents in each frame.
 pub(crate) fn read_names(raw: &[u8]) -> Option<Vec<Vec<String>>> {
     codec().deserialize(raw).ok()
@@ -165,8 +177,8 @@ fn codec() -> impl bincode::Options {
     bincode::DefaultOptions::new().with_limit(u64::from(u32::MAX))
 }
 
-fn invalid(what: &'static str) -> std::io::Error {
-    std::io::Error::new(std::io::ErrorKind::InvalidData, what)
+fn invalid(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
 impl Head {

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::apply::{Changes, Pair};
 use super::blocks;
+use super::files::private;
 
 /// Writes a batch.
 pub(crate) fn write(path: &Path, changes: &Changes, meta: &[u8]) -> io::Result<()> {
@@ -20,11 +21,7 @@ pub(crate) fn write(path: &Path, changes: &Changes, meta: &[u8]) -> io::Result<(
         bytes.extend_from_slice(part);
     }
     bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?.write_all(&bytes)
+    private().create(true).truncate(true).open(path)?.write_all(&bytes)
 }
 
 /// The batch in a redo file, and how far the index comes with it; `None` when there is none or it is not whole.

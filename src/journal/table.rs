@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use super::apply::Pair;
 use super::error::{JournalError, Result};
-use super::files::{File, read_full};
+use super::files::read_full;
 use super::packed::{self, Part};
 use super::record::Fields;
 use super::shared::lock;
@@ -230,8 +230,8 @@ impl Table {
             let pairs = blocks::decode(&block.first, &raw).ok_or_else(|| invalid("a block cannot be read"))?;
             let mut lines = vec![0; block.lines as usize * filter::LINE];
             read_full(&self.file, &mut lines, begin + u64::from(block.packed))?;
-            let lines: Vec<&[u8; filter::LINE]> = lines.as_chunks().0.iter().collect();
-            for (number, line) in (0..).zip(&lines) {
+            let (lines, _) = lines.as_chunks::<{ filter::LINE }>();
+            for (number, line) in (0..).zip(lines) {
                 if filter::has(line, b"", (block.crc, number)).is_none() {
                     return Err(invalid("a line of a filter is damaged"));
                 }
@@ -244,12 +244,12 @@ impl Table {
                 if *key <= before {
                     return Err(invalid("its entries are not in order"));
                 }
-                let number = name_in(key).filter(|_| block.lines > 0).map(|name| filter::line_of(name, block.lines));
-                let line = number.and_then(|number| Some((number, *lines.get(number as usize)?)));
-                if let (Some((number, line)), Some(name)) = (line, name_in(key))
-                    && filter::has(line, name, (block.crc, number)) != Some(true)
-                {
-                    return Err(invalid("a filter leaves out an entry"));
+                if let Some(name) = name_in(key).filter(|_| !lines.is_empty()) {
+                    let number = filter::line_of(name, block.lines);
+                    let has = lines.get(number as usize).and_then(|line| filter::has(line, name, (block.crc, number)));
+                    if has != Some(true) {
+                        return Err(invalid("a filter leaves out an entry"));
+                    }
                 }
                 before.clone_from(key);
             }
@@ -260,11 +260,7 @@ impl Table {
 }
 
 fn unpack(file: &fs::File, at: u64, part: Part) -> io::Result<Vec<u8>> {
-    let rest = file.length()?.saturating_sub(at);
-    let mut bytes = vec![0; usize::try_from(u64::from(part.packed).min(rest)).unwrap_or(0)];
-    let there = read_full(file, &mut bytes, at)?;
-    bytes.truncate(there);
-    packed::unpack(part, &bytes).map_err(|what| invalid(&format!("a part of it: {what}")))
+    packed::read(file, at, part)?.map_err(|what| invalid(&format!("a part of it: {what}")))
 }
 
 /// The part of a key that is looked for: all of it, or what is before the document's number.

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::apply::{self, Pair};
 use super::error::{JournalError, Result};
+use super::files::private;
 use super::table::{Block, Foot, Table, codec, invalid, name_in, numbers, path, wrong};
 use super::{archive, blocks, filter, keys, packed, segment};
 
@@ -63,11 +64,7 @@ impl Maker {
         let path = path(journal, 0);
         let number = number.map_err(|error| wrong(&path, error))?;
         let path = Maker::temporary(journal, number);
-        let mut options = fs::OpenOptions::new();
-        options.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path).map_err(|error| wrong(&path, error))?;
+        let file = private().create(true).truncate(true).open(&path).map_err(|error| wrong(&path, error))?;
         let (file, journal) = (BufWriter::with_capacity(256 * 1024, file), journal.to_owned());
         Ok(Maker { file, journal, number, pending: Vec::new(), size: 0, blocks: Vec::new(), entries: 0 })
     }
