@@ -207,47 +207,42 @@ impl<'a> Access<'a> {
     /// As [`Queue::cancel`]; an unknown key is a decision not taken.
     pub fn cancel(&mut self, key: &str, who: &str, why: &str) -> Result<Decision, Trouble> {
         let began = now();
-        let (decision, before) = self.ask_counting(
+        let asked = self.ask_counting(
             |queue| known(key, queue.cancel(key, who, why)),
             async |client| client.cancel(key, who, why).await,
         )?;
-        if before == 0 || decision.done || !self.was_done("cancelled", key, who, why, began)? {
-            return Ok(decision);
-        }
-        Ok(Decision { done: true, why: "called off".to_owned(), ..decision })
+        self.or_done_before(asked, ("cancelled", "called off"), key, (who, why), began)
     }
 
     /// As [`Queue::resolve`]; an unknown key is a decision not taken.
     pub fn resolve(&mut self, key: &str, accepted: Option<&str>, who: &str, why: &str) -> Result<Decision, Trouble> {
         let began = now();
-        let (decision, before) = self.ask_counting(
+        let asked = self.ask_counting(
             |queue| known(key, queue.resolve(key, accepted, who, why)),
             async |client| client.resolve(key, accepted, who, why).await,
         )?;
-        if before == 0 || decision.done || !self.was_done("resolved", key, who, why, began)? {
-            return Ok(decision);
-        }
-        Ok(Decision { done: true, why: "recorded".to_owned(), ..decision })
+        self.or_done_before(asked, ("resolved", "recorded"), key, (who, why), began)
     }
 
-    /// Whether a call whose answer was lost did this all the same: then the same call made again finds it done, and must not
-    /// say that it is impossible. Told by the document's history: who and why, since the call began.
-    fn was_done(
+    /// The decision, or that it was taken before: a call whose answer was lost finds its work done when it is made again, and
+    /// must not say that it is impossible. Told by the document's history: who and why, since the call began.
+    fn or_done_before(
         &mut self,
-        event: &str,
+        (decision, before): (Decision, u32),
+        (event, done): (&str, &str),
         key: &str,
-        who: &str,
-        why: &str,
+        (who, why): (&str, &str),
         began: DateTime<Utc>,
-    ) -> Result<bool, Trouble> {
+    ) -> Result<Decision, Trouble> {
+        if before == 0 || decision.done {
+            return Ok(decision);
+        }
         let same = |said: &Option<String>, asked: &str| said.as_deref().is_some_and(|said| said == clip(asked.trim()));
-        let document = self.show(key)?;
-        Ok(document.is_some_and(|document| {
-            document
-                .events
-                .iter()
-                .any(|one| one.event == event && one.at >= began && same(&one.who, who) && same(&one.why, why))
-        }))
+        let events = self.show(key)?.map_or_else(Vec::new, |document| document.events);
+        let was_done = events
+            .iter()
+            .any(|one| one.event == event && one.at >= began && same(&one.who, who) && same(&one.why, why));
+        Ok(if was_done { Decision { done: true, why: done.to_owned(), ..decision } } else { decision })
     }
 
     /// As [`Queue::archive`].

@@ -173,25 +173,18 @@ fn commit_all(
     counts: &mut Counts,
     out: &mut Output,
 ) -> Result<(), Trouble> {
-    let mut before = None;
+    let mut before: Option<Underway> = None;
     loop {
-        let first = match before.take() {
-            None => batches.recv().ok(),
-            Some(underway) => match batches.try_recv() {
-                Ok(next) => {
-                    before = Some(underway);
-                    Some(next)
-                }
-                Err(_) => {
-                    finish(underway, counts, out)?;
-                    continue;
-                }
-            },
+        let next = if before.is_some() { batches.try_recv().ok() } else { batches.recv().ok() };
+        let Some(next) = next else {
+            // Nothing more is here yet: now those before need not wait any longer.
+            let Some(underway) = before.take() else { return Ok(()) };
+            finish(underway, counts, out)?;
+            continue;
         };
-        let (mut batch, mut failed) = match first {
-            None => return Ok(()),
-            Some(Ok(batch)) => (batch, None),
-            Some(Err(trouble)) => (Batch::default(), Some(trouble)),
+        let (mut batch, mut failed) = match next {
+            Ok(batch) => (batch, None),
+            Err(trouble) => (Batch::default(), Some(trouble)),
         };
         // What was read meanwhile shares the commit group.
         while batch.entries.len() < MAX_GROUP && batch.bytes < BATCH_BYTES && failed.is_none() {

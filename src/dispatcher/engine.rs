@@ -246,19 +246,19 @@ impl Engine {
     fn give_back(&mut self, taken: Taken) {
         let Some(work) = self.work.values_mut().find(|work| work.ids == [taken.id] && !work.taken) else { return };
         work.taken = true;
-        if let Some(lane) = work.lane.clone() {
+        let (account, lane) = (work.account.clone(), work.lane.clone());
+        if let Some(lane) = lane {
             self.unwritten.insert(lane.clone(), taken.id);
             self.free(&lane, taken.id);
         }
-        let Some(work) = self.work.values().find(|work| work.ids == [taken.id]) else { return };
         let ticks = self.shared.ticks();
-        if let Some(office) = self.offices.get_mut(&work.account) {
+        if let Some(office) = self.offices.get_mut(&account) {
             // What waited because the line was down is due now.
             self.stale |= office.gate.is_down() || !office.gate.backed_off.is_empty();
             office.heard(&Health::Answered, ticks, &self.shared.settings);
             if let Some(skew) = taken.clock_skew_ms {
                 office.skew_ms = Some(skew);
-                self.shared.queue.set_skew(&work.account, skew);
+                self.shared.queue.set_skew(&account, skew);
             }
         }
         if let Some(due) = taken.due_at {
@@ -391,7 +391,7 @@ impl Engine {
             secret: secret.filter(|_| answer.reason == HoldReason::Credentials),
         };
         tracing::warn!(account = %hold.account, reason = hold.reason.name(), "held");
-        self.shared.transact(move |txn| holds::place(txn, hold)).await
+        self.shared.hand_over(move |txn| holds::place(txn, hold)).await
     }
 
     pub(super) fn trouble(&mut self, error: &Error) {

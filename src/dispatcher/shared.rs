@@ -70,14 +70,6 @@ impl Shared {
         self.hand_over(move |txn| record(txn, id, expected, events)).await
     }
 
-    /// A transaction from async code.
-    pub(super) async fn transact<T: Send + 'static>(
-        &self,
-        act: impl FnOnce(&mut Transaction<'_>) -> Result<T, Error> + Send + 'static,
-    ) -> Result<T, Error> {
-        self.hand_over(act).await
-    }
-
     /// Hands a transaction to the journal now, after all that were handed over before; what this returns is ready when it
     /// is durable, and need not be waited for. No thread waits meanwhile.
     pub(super) fn hand_over<T, F>(&self, act: F) -> impl Future<Output = Result<T, Error>> + Send + use<T, F>

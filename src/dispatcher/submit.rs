@@ -247,7 +247,7 @@ async fn take_in(
 pub(super) async fn settle_parent(shared: &Shared, progress: &Progress) -> Result<(), Error> {
     let Some(ParentRef::Local(parent)) = progress.parent else { return Ok(()) };
     shared
-        .transact(move |txn| {
+        .hand_over(move |txn| {
             let asks = |parent: &Progress| parent.attention.iter().any(|(code, _)| code == DEBIT_NOTE_NEEDED);
             if txn.progress(parent)?.as_ref().is_some_and(asks) {
                 let code = DEBIT_NOTE_NEEDED.to_owned();

@@ -93,19 +93,16 @@ impl Queue {
         let mut begun = Vec::with_capacity(documents.len());
         let mut documents = documents.into_iter().peekable();
         while documents.peek().is_some() {
-            let examined: Vec<_> = documents.by_ref().take(MAX_GROUP).map(|document| self.examine(document)).collect();
-            let mut refused = Vec::with_capacity(examined.len());
-            let mut good = Vec::with_capacity(examined.len());
-            for one in examined {
-                refused.push(one.map(|candidate| good.push(candidate)).err());
-            }
-            let taken = |candidate: Candidate| move |txn: &mut Transaction<'_>| candidate.enter(txn);
-            let mut pending = self.journal().begin_all(good.into_iter().map(taken)).into_iter();
+            let mut good = Vec::new();
+            let examined: Vec<Result<(), Error>> = documents
+                .by_ref()
+                .take(MAX_GROUP)
+                .map(|document| self.examine(document).map(|candidate| good.push(candidate)))
+                .collect();
+            let enter = |candidate: Candidate| move |txn: &mut Transaction<'_>| candidate.enter(txn);
+            let mut pending = self.journal().begin_all(good.into_iter().map(enter)).into_iter();
             // One is pending for each that was not refused.
-            begun.extend(refused.into_iter().filter_map(|refused| match refused {
-                Some(error) => Some(Err(error)),
-                None => pending.next().map(Ok),
-            }));
+            begun.extend(examined.into_iter().filter_map(|one| one.map(|()| pending.next()).transpose()));
         }
         Begun(begun)
     }
