@@ -14,28 +14,14 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use staffetta::domain::event::{Enqueued, Entry};
 use staffetta::domain::id::DocId;
-use staffetta::journal::{Archived, Journal, JournalError, Options, Recorded, View, verify};
+use staffetta::journal::{Archived, Journal, JournalError, Recorded, View, verify};
 use staffetta::testing::{Image, Sim};
 
 use crate::papers::*;
+use crate::support::segments::{DIR, open, options};
 
-const DIR: &str = "/till/journal";
 /// Until then: everything.
 const ALL: DateTime<Utc> = DateTime::<Utc>::MAX_UTC;
-
-fn options(sim: &Sim) -> Options {
-    Options {
-        files: Arc::new(sim.clone()),
-        segment_bytes: 1_200,
-        reserve_bytes: 10,
-        index_in_memory: true,
-        ..Options::default()
-    }
-}
-
-fn open(sim: &Sim) -> Result<Journal, JournalError> {
-    Ok(Journal::open(Path::new(DIR), options(sim))?.0)
-}
 
 /// Takes a sale and brings it to its end.
 fn sell(journal: &Journal, name: &str) -> DocId {

@@ -6,26 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use staffetta::domain::id::DocId;
-use staffetta::journal::{Damage, Found, Journal, JournalError, Options, Report, View, read_all, verify};
+use staffetta::journal::{Damage, Found, Journal, JournalError, Report, View, read_all, verify};
 
 use crate::papers::*;
+use crate::support::segments::{DIR, open, options};
 use staffetta::testing::{Image, Sim};
-
-const DIR: &str = "/till/journal";
-
-fn options(sim: &Sim) -> Options {
-    Options {
-        files: Arc::new(sim.clone()),
-        segment_bytes: 1_200,
-        reserve_bytes: 10,
-        index_in_memory: true,
-        ..Options::default()
-    }
-}
-
-fn open(sim: &Sim) -> Result<Journal, JournalError> {
-    Ok(Journal::open(Path::new(DIR), options(sim))?.0)
-}
 
 /// Few documents with some history in several segments, closed in good order.
 fn small() -> Image {

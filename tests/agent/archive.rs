@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::json;
 
 use super::{Agent, schema};
-use crate::archive::command::over;
+use crate::archive::command::{damage_first_frame, over};
 
 #[test]
 fn it_goes_through_the_agent_and_everything_is_read_beside_it() {
@@ -62,11 +62,7 @@ fn what_makes_no_sense_is_refused() {
 fn a_damaged_archive_is_named_beside_the_agent() {
     let shop = over();
     shop.run(&["archive", "--older-than", "0s"]).status(0);
-    let path = shop.path("journal/archives/00000000000000000001.arc");
-    let mut bytes = fs::read(&path).unwrap();
-    let head = u32::from_le_bytes(bytes[12..16].try_into().unwrap()) as usize;
-    bytes[head + 20] ^= 1;
-    fs::write(&path, bytes).unwrap();
+    damage_first_frame(&shop);
     let alone = shop.run(&["--json", "verify"]).status(2).one();
     let agent = Agent::start(&shop);
     let beside = shop.run(&["--json", "verify"]).status(2).one();

@@ -17,6 +17,15 @@ pub fn over() -> Shop {
     shop
 }
 
+/// Flips a bit in the first frame of the first archive.
+pub fn damage_first_frame(shop: &Shop) {
+    let path = shop.path("journal/archives/00000000000000000001.arc");
+    let mut bytes = fs::read(&path).unwrap();
+    let head = u32::from_le_bytes(bytes[12..16].try_into().unwrap()) as usize;
+    bytes[head + 20] ^= 1;
+    fs::write(&path, bytes).unwrap();
+}
+
 #[test]
 fn archived_documents_are_listed_shown_exported_and_verified() {
     let shop = over();
@@ -54,11 +63,7 @@ fn archived_documents_are_listed_shown_exported_and_verified() {
 fn a_damaged_archive_is_named_and_the_rest_is_read() {
     let shop = over();
     shop.run(&["archive", "--older-than", "0s"]).status(0);
-    let path = shop.path("journal/archives/00000000000000000001.arc");
-    let mut bytes = fs::read(&path).unwrap();
-    let head = u32::from_le_bytes(bytes[12..16].try_into().unwrap()) as usize;
-    bytes[head + 20] ^= 1;
-    fs::write(&path, bytes).unwrap();
+    damage_first_frame(&shop);
     shop.take(&crate::cli::sale("after"));
     let verified = shop.run(&["--json", "verify"]).status(2).one();
     let damage = verified["damage"].as_array().unwrap();

@@ -1,6 +1,7 @@
 //! What several tests share.
 
 pub mod boot;
+pub mod segments;
 pub mod shop;
 
 use chrono::TimeDelta;

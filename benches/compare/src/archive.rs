@@ -11,10 +11,10 @@ use staffetta::provider::{Call, Claimed, Lost, Provider, Tracked};
 use staffetta::view::ListFilter;
 use staffetta::{Dispatcher, Managed, Queue, Settings};
 
-use crate::meter::{median, memory, percentile};
+use crate::documents;
+use crate::meter::{memory, percentile};
 use crate::peers::staffetta::open;
-use crate::scale::{child, fill};
-use crate::{cycle, documents};
+use crate::scale::{child, fill, in_turn};
 
 /// Documents taken at a time before they are delivered: as a shop's days would be.
 const DAY: u64 = 50_000;
@@ -157,35 +157,7 @@ fn beside(dir: &Path, rounds: usize, flush: Option<Duration>) {
     let empty = dir.join("empty");
     std::fs::create_dir(&empty).expect("a folder");
     let queues = [open(&empty, flush), open(dir, flush)];
-    // [journal][measure] -> a value a round
-    let mut seen: [[Vec<f64>; 4]; 2] = Default::default();
-    for round in 0..rounds {
-        for place in [round % 2, (round + 1) % 2] {
-            let queue = &queues[place];
-            let documents: Vec<_> = (0..3_000).map(|n| documents::document(10_000 + round as u64, n)).collect();
-            let mut enqueue = Vec::new();
-            for document in documents {
-                let began = Instant::now();
-                queue.take(document).expect("it is taken");
-                enqueue.push(began.elapsed().as_secs_f64() * 1e6);
-            }
-            let mut cycle = cycle::run(queue, 2_000);
-            let values = [
-                percentile(&mut enqueue, 50),
-                percentile(&mut enqueue, 99),
-                percentile(&mut cycle, 50),
-                percentile(&mut cycle, 99),
-            ];
-            seen[place].iter_mut().zip(values).for_each(|(all, value)| all.push(value));
-        }
-    }
-    println!("\n| | nothing behind, µs | archived behind, µs | ratio |\n|---|---|---|---|");
-    for (measure, name) in ["enqueue p50", "enqueue p99", "dispatch cycle p50", "dispatch cycle p99"].iter().enumerate()
-    {
-        let ratios = seen[1][measure].iter().zip(&seen[0][measure]).map(|(much, none)| much / none).collect();
-        let [none, much] = [0, 1].map(|place: usize| median(seen[place][measure].clone()));
-        println!("| {name} | {none:.0} | {much:.0} | {:.2} |", median(ratios));
-    }
+    in_turn(&queues, ["nothing behind", "archived behind"].map(str::to_owned), rounds, 2_000);
     println!("\nmemory with both open: {} MB at most", memory().1 >> 20);
     queues.into_iter().for_each(|queue| queue.close().expect("a clean stop"));
 }

@@ -86,21 +86,27 @@ pub fn growth(dir: &Path, rounds: usize, backlogs: [u64; 2], flush: Option<Durat
         fill(&open(&dir, None), 0, backlog);
         open(&dir, flush)
     });
-    // [backlog][measure] -> a value a round
+    in_turn(&queues, backlogs.map(|backlog| backlog.to_string()), rounds, 3_000);
+    let (now, most) = memory();
+    println!("\nmemory of the process with both open: {} MB now, {} MB at most", now >> 20, most >> 20);
+}
+
+/// New documents under new keys, and so many dispatch cycles, in one journal and the other in turn: each round's middle and
+/// hundredth, and how the second journal compares with the first.
+pub fn in_turn(queues: &[Queue; 2], names: [String; 2], rounds: usize, cycles: usize) {
+    // [journal][measure] -> a value a round
     let mut seen: [[Vec<f64>; 4]; 2] = Default::default();
-    let (mut next, count) = ([0, 0], 3_000);
     for round in 0..rounds {
         for place in [round % 2, (round + 1) % 2] {
-            let (queue, next) = (&queues[place], &mut next[place]);
-            let documents: Vec<_> = (*next..*next + count).map(|number| documents::document(9, number)).collect();
-            *next += count;
+            let queue = &queues[place];
+            let documents: Vec<_> = (0..3_000).map(|n| documents::document(10_000 + round as u64, n)).collect();
             let mut enqueue = Vec::new();
             for document in documents {
                 let began = Instant::now();
                 queue.take(document).expect("it is taken");
                 enqueue.push(began.elapsed().as_secs_f64() * 1e6);
             }
-            let mut cycle = cycle::run(queue, count as usize);
+            let mut cycle = cycle::run(queue, cycles);
             let values = [
                 percentile(&mut enqueue, 50),
                 percentile(&mut enqueue, 99),
@@ -110,15 +116,13 @@ pub fn growth(dir: &Path, rounds: usize, backlogs: [u64; 2], flush: Option<Durat
             seen[place].iter_mut().zip(values).for_each(|(all, value)| all.push(value));
         }
     }
-    println!("\n| | {} µs | {} µs | ratio |\n|---|---|---|---|", backlogs[0], backlogs[1]);
+    println!("\n| | {}, µs | {}, µs | ratio |\n|---|---|---|---|", names[0], names[1]);
     for (measure, name) in ["enqueue p50", "enqueue p99", "dispatch cycle p50", "dispatch cycle p99"].iter().enumerate()
     {
-        let ratios = seen[1][measure].iter().zip(&seen[0][measure]).map(|(large, small)| large / small).collect();
-        let [small, large] = [0, 1].map(|place: usize| median(seen[place][measure].clone()));
-        println!("| {name} | {small:.0} | {large:.0} | {:.2} |", median(ratios));
+        let ratios = seen[1][measure].iter().zip(&seen[0][measure]).map(|(second, first)| second / first).collect();
+        let [first, second] = [0, 1].map(|place: usize| median(seen[place][measure].clone()));
+        println!("| {name} | {first:.0} | {second:.0} | {:.2} |", median(ratios));
     }
-    let (now, most) = memory();
-    println!("\nmemory of the process with both open: {} MB now, {} MB at most", now >> 20, most >> 20);
 }
 
 /// How long opening takes and how much memory it needs, in a process of its own each time.
