@@ -48,6 +48,28 @@ pub(crate) fn decode(begin: &[u8], bytes: &[u8]) -> Option<Vec<Pair>> {
     Some(entries)
 }
 
+/// Puts the entries of a block with `from` <= key < `to` after those there are, until there are `limit`; `None` when these
+/// are not the bytes of one.
+pub(crate) fn within(
+    (begin, bytes): (&[u8], &[u8]),
+    (from, to): (&[u8], &[u8]),
+    limit: usize,
+    entries: &mut Vec<Pair>,
+) -> Option<()> {
+    if entries.len() >= limit {
+        return Some(());
+    }
+    read(begin, bytes, |key, value| {
+        if key >= to {
+            return false;
+        }
+        if key >= from {
+            entries.push((key.to_vec(), value.to_vec()));
+        }
+        entries.len() < limit
+    })
+}
+
 /// The value of a key in a block; the outer `None` when these are not the bytes of one.
 pub(crate) fn find(begin: &[u8], bytes: &[u8], wanted: &[u8]) -> Option<Option<Vec<u8>>> {
     let mut found = None;
@@ -177,6 +199,11 @@ mod tests {
                 prop_assert_eq!(find(b"k", &encode(b"k", &old_pairs), key), Some(Some(value.clone())));
             }
             prop_assert_eq!(find(b"k", &encode(b"k", &old_pairs), b"nothing"), Some(None));
+            let (from, to, limit) = (b"k\x01".as_slice(), b"k\x01\x02".as_slice(), usize::from(gone[1]) + 1);
+            let mut some = Vec::new();
+            within((b"k", &encode(b"k", &old_pairs)), (from, to), limit, &mut some);
+            let range = old.range(from.to_vec()..to.to_vec()).take(limit);
+            prop_assert_eq!(some, range.map(|(key, value)| (key.clone(), value.clone())).collect::<Vec<_>>());
             let removed = |index: usize| gone[index % gone.len()];
             let changes: Vec<_> = new
                 .iter()
@@ -203,6 +230,7 @@ mod tests {
         fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
             let _ = decode(b"kk", &bytes);
             let _ = find(b"kk", &bytes, b"k");
+            let _ = within((b"kk", &bytes), (b"", b"l"), 7, &mut Vec::new());
         }
     }
 }

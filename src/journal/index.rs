@@ -306,7 +306,7 @@ impl Sled {
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        if let Some((begin, block)) = self.block_of(key)? {
+        if let Some((begin, block)) = self.guarded(|db| block_of(db, key))? {
             let found = blocks::find(&begin, &block, key).ok_or_else(|| self.fail("a block cannot be read"))?;
             if let Some(value) = found {
                 return Ok(Some(value).filter(|value| value != GONE));
@@ -362,31 +362,29 @@ impl Sled {
         let _ = fs::write(&self.broken, why);
     }
 
-    /// The block that has this key, if there is one, with its beginning.
-    fn block_of(&self, key: &[u8]) -> Result<Option<Pair>> {
-        let block = self.guarded(|db| db.range::<&[u8], _>(..=key).next_back().transpose())?;
-        let owned = block.map(|(begin, block)| (begin.to_vec(), block.to_vec()));
-        Ok(owned.filter(|(begin, _)| begin.first() == key.first()))
-    }
-
     /// The first `limit` entries of a range that are here.
     fn stored(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>> {
-        let begin = self.block_of(from)?.map_or_else(|| from.to_vec(), |(begin, _)| begin);
         let mut found = Vec::new();
+        let mut take = |begin: &[u8], block: &[u8]| {
+            let read = blocks::within((begin, block), (from, to), limit, &mut found);
+            let whole = read.map(|()| found.len() >= limit);
+            whole.ok_or_else(|| sled::Error::Unsupported("a block cannot be read".to_owned()))
+        };
         self.guarded(|db| {
-            for block in db.range(begin.as_slice()..to) {
+            // The block that the range begins in may begin before it; most answers are whole with it.
+            if let Some((begin, block)) = block_of(db, from)?
+                && take(&begin, &block)?
+            {
+                return Ok(());
+            }
+            for block in db.range::<&[u8], _>((Bound::Excluded(from), Bound::Excluded(to))) {
                 let (begin, block) = block?;
-                let entries = blocks::decode(&begin, &block);
-                let entries = entries.ok_or_else(|| sled::Error::Unsupported("a block cannot be read".to_owned()))?;
-                let inside = |(key, _): &Pair| key.as_slice() >= from && key.as_slice() < to;
-                found.extend(entries.into_iter().filter(inside));
-                if found.len() >= limit {
+                if take(&begin, &block)? {
                     break;
                 }
             }
             Ok(())
         })?;
-        found.truncate(limit);
         Ok(found)
     }
 
@@ -395,8 +393,9 @@ impl Sled {
         self.guarded(|db| db.insert(UNDERWAY, &[]).map(|_| ()))?;
         let mut changes = changes.iter().map(|(key, value)| (key.as_slice(), value.as_deref())).peekable();
         while let Some((key, value)) = changes.next() {
-            let (begin, block) = self.block_of(key)?.unwrap_or_else(|| (key.to_vec(), Vec::new()));
-            let next = (Bound::Excluded(begin.as_slice()), Bound::Unbounded);
+            let block = self.guarded(|db| block_of(db, key))?;
+            let (begin, block) = block.as_ref().map_or((key, [].as_slice()), |(begin, block)| (begin, block));
+            let next = (Bound::Excluded(begin), Bound::Unbounded);
             let next = self.guarded(|db| db.range::<&[u8], _>(next).next().transpose())?.map(|(next, _)| next);
             let mut together = vec![(key, value)];
             let inside =
@@ -404,8 +403,8 @@ impl Sled {
             while let Some(change) = changes.next_if(|(other, _)| inside(other)) {
                 together.push(change);
             }
-            let old = blocks::decode(&begin, &block).ok_or_else(|| self.fail("a block cannot be read"))?;
-            self.put_block(&begin, &blocks::merge(old, &together), together.len())?;
+            let old = blocks::decode(begin, block).ok_or_else(|| self.fail("a block cannot be read"))?;
+            self.put_block(begin, &blocks::merge(old, &together), together.len())?;
         }
         self.guarded(|db| {
             db.insert(META, meta)?;
@@ -430,6 +429,12 @@ impl Sled {
         }
         self.guarded(|db| db.apply_batch(batch))
     }
+}
+
+/// The block that has this key, if there is one, with its beginning.
+fn block_of(db: &sled::Db, key: &[u8]) -> sled::Result<Option<(sled::IVec, sled::IVec)>> {
+    let block = db.range::<&[u8], _>(..=key).next_back().transpose()?;
+    Ok(block.filter(|(begin, _)| begin.first() == key.first()))
 }
 
 /// sled panics on some damage; that is one more way of failing.

@@ -185,11 +185,9 @@ impl Table {
                 continue;
             }
             let raw = self.block(at, block)?;
-            let entries = blocks::decode(&block.first, &raw);
-            let entries = entries.ok_or_else(|| self.wrong(invalid("a block cannot be read")))?;
-            found.extend(entries.into_iter().filter(|(key, _)| key.as_slice() >= from && key.as_slice() < to));
+            let read = blocks::within((&block.first, &raw), (from, to), limit, &mut found);
+            read.ok_or_else(|| self.wrong(invalid("a block cannot be read")))?;
         }
-        found.truncate(limit);
         Ok(found)
     }
 
