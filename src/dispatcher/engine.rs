@@ -1,7 +1,6 @@
 //! The dispatcher's one loop: look at the queue, plan, start, take in what ended, sleep until something changes.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -10,13 +9,12 @@ use tokio::task::JoinSet;
 
 use super::holds;
 use super::lane::Lane;
-use super::office::{self, Done, Health, Office};
-use super::plan::Candidate;
+use super::office::{self, Done, Office};
+use super::plan::{self, Candidate, Urgency};
 use super::settings::{Managed, Settings};
 use super::shared::{Shared, Taken};
-use crate::domain::event::{DocEvent, Hold};
-use crate::domain::id::{AccountName, DocId, FiscalId};
-use crate::domain::outcome::{HoldAnswer, HoldReason, HoldScope};
+use crate::domain::event::DocEvent;
+use crate::domain::id::{AccountName, DocId};
 use crate::domain::state::State;
 use crate::domain::trust;
 use crate::error::Error;
@@ -33,13 +31,11 @@ pub(super) enum Stop {
 
 /// How often tokens are looked after.
 const FRESHEN_EVERY: Duration = Duration::from_secs(5 * 60);
-/// The longest that a lane is left alone.
-const LONGEST_REST: Duration = Duration::from_secs(60);
 
 /// How long a lane is left alone.
 pub(super) struct Rest {
     pub(super) until: Duration,
-    times: u32,
+    pub(super) times: u32,
 }
 
 /// What a task is about.
@@ -66,8 +62,12 @@ pub(super) struct Engine {
     pub(super) unwritten: HashMap<Lane, DocId>,
     /// Accounts that cannot be asked anything, when last looked.
     pub(super) shut: HashSet<AccountName>,
-    /// What could be sent when last looked, and had no place: most urgent first, no more than may be under way.
+    /// What can be sent as soon as there is a place.
     pub(super) stock: Vec<Candidate>,
+    /// The stock has all that could be sent and is more urgent than this.
+    pub(super) horizon: Urgency,
+    /// What comes next on lanes of sales, after what was sent; as old as the stock.
+    pub(super) ahead: HashMap<Lane, VecDeque<DocId>>,
     /// Something changed that the stock does not know of.
     pub(super) stale: bool,
     /// A place or a lane became free.
@@ -76,7 +76,7 @@ pub(super) struct Engine {
     pub(super) look_at: Duration,
     /// What others had recorded when last looked.
     pub(super) foreign: i64,
-    taken: mpsc::UnboundedReceiver<Taken>,
+    pub(super) taken: mpsc::UnboundedReceiver<Taken>,
     pub(super) tasks: JoinSet<Done>,
     /// What nobody waits for.
     chores: JoinSet<()>,
@@ -118,6 +118,8 @@ impl Engine {
             unwritten: HashMap::new(),
             shut: HashSet::new(),
             stock: Vec::new(),
+            horizon: plan::FIRST,
+            ahead: HashMap::new(),
             stale: true,
             moved: false,
             look_at: Duration::ZERO,
@@ -137,7 +139,7 @@ impl Engine {
 
     /// The lanes that are open. A document still `sending` that no task of ours waits for is in doubt. Looked at on the
     /// writer's thread: after everything that was handed over before.
-    fn find_open_calls(&mut self) -> Result<(), Error> {
+    pub(super) fn find_open_calls(&mut self) -> Result<(), Error> {
         let under_way = self.under_way.clone();
         let open = self.shared.queue.journal().transact(move |txn| -> Result<_, Error> {
             let open = txn.open_calls()?;
@@ -240,158 +242,6 @@ impl Engine {
                 }
             }
         }
-    }
-
-    /// A provider took a document: its place and its lane are given back, while its outcome is written.
-    fn give_back(&mut self, taken: Taken) {
-        let Some(work) = self.work.values_mut().find(|work| work.ids == [taken.id] && !work.taken) else { return };
-        work.taken = true;
-        let (account, lane) = (work.account.clone(), work.lane.clone());
-        if let Some(lane) = lane {
-            self.unwritten.insert(lane.clone(), taken.id);
-            self.free(&lane, taken.id);
-        }
-        let ticks = self.shared.ticks();
-        if let Some(office) = self.offices.get_mut(&account) {
-            // What waited because the line was down is due now.
-            self.stale |= office.gate.is_down() || !office.gate.backed_off.is_empty();
-            office.heard(&Health::Answered, ticks, &self.shared.settings);
-            if let Some(skew) = taken.clock_skew_ms {
-                office.skew_ms = Some(skew);
-                self.shared.queue.set_skew(&account, skew);
-            }
-        }
-        if let Some(due) = taken.due_at {
-            self.look_at = self.look_at.min(ticks + (due - self.shared.now()).to_std().unwrap_or_default());
-        }
-        self.moved = true;
-    }
-
-    fn give_back_all(&mut self) {
-        while let Ok(taken) = self.taken.try_recv() {
-            self.give_back(taken);
-        }
-    }
-
-    async fn take_in(&mut self, joined: Result<(tokio::task::Id, Done), tokio::task::JoinError>) {
-        let (task, done) = match joined {
-            Ok(joined) => joined,
-            Err(error) => {
-                // A defect of ours. What was on the wire may have arrived: it is looked up.
-                tracing::error!(%error, "a dispatcher task ended abnormally");
-                (error.id(), Done { broken: true, ..Done::of(Health::Failed) })
-            }
-        };
-        self.give_back_all(); // told before the task ended
-        let Some(work) = self.work.remove(&task) else { return };
-        if work.taken {
-            self.written(&work, done.error.is_some() || done.broken);
-        }
-        self.moved = true;
-        // After anything but a success all may be different.
-        self.stale |= !work.taken || done.error.is_some() || done.broken;
-        let now = self.shared.ticks();
-        let settings = Arc::clone(&self.shared.settings);
-        self.under_way.retain(|id| !work.ids.contains(id));
-        self.wake_lanes(&work.ids);
-        if let Some(lane) = done.rests {
-            let rest = self.resting.entry(lane).or_insert(Rest { until: now, times: 0 });
-            rest.until = now + LONGEST_REST.min(Duration::from_secs(1 << rest.times.min(10)));
-            rest.times += 1;
-        }
-        if let Some(lane) = done.frees.filter(|_| !work.taken) {
-            work.ids.first().iter().for_each(|id| self.free(&lane, **id));
-        }
-        if let Some((lane, open)) = work.lane.clone().zip(done.behind) {
-            self.busy.insert(lane, open);
-        }
-        let mut hold = done.hold;
-        if let Some(office) = self.offices.get_mut(&work.account) {
-            if !work.taken {
-                office.heard(&done.health, now, &settings);
-            }
-            office.gate.backed_off.extend(done.backed_off);
-            if work.tracking {
-                office.tracking = false;
-            }
-            if let Some(skew) = done.clock_skew_ms {
-                office.skew_ms = Some(skew);
-                self.shared.queue.set_skew(&work.account, skew);
-            }
-            if let Some((fiscal_id, message)) = done.refusal {
-                hold = hold.or(office.count_refusal(fiscal_id, message));
-            }
-        }
-        if let Some((fiscal_id, answer)) = hold
-            && let Err(error) = self.place_hold(&work.account, fiscal_id, answer).await
-        {
-            self.trouble(&error);
-        }
-        if let Some(error) = done.error {
-            self.trouble(&error);
-        }
-        if done.broken
-            && let Err(error) = self.find_open_calls()
-        {
-            self.trouble(&error);
-        }
-    }
-
-    /// A lane is free again, if this is the document whose call was open on it.
-    fn free(&mut self, lane: &Lane, id: DocId) {
-        if self.busy.get(lane) == Some(&id) {
-            self.busy.remove(lane);
-        }
-    }
-
-    /// The outcome of a document that was taken is durable, or could not be recorded: then its call is still open.
-    fn written(&mut self, work: &Work, failed: bool) {
-        for (lane, id) in work.lane.iter().zip(&work.ids) {
-            if self.unwritten.get(lane) == Some(id) {
-                self.unwritten.remove(lane);
-            }
-            // Also where the next one has begun: its intent is refused, and it must not free this one's lane.
-            if failed {
-                self.busy.insert(lane.clone(), *id);
-            }
-        }
-    }
-
-    /// Something happened to these documents: what waited for it, on their own lanes or on those of their children, is
-    /// looked at again.
-    fn wake_lanes(&mut self, ids: &[DocId]) {
-        if self.resting.is_empty() {
-            return;
-        }
-        for id in ids {
-            self.resting.remove(&Lane::Parent(*id));
-            if let Ok(Some(progress)) = self.shared.queue.journal().progress(*id)
-                && let Some(lane) = Lane::of(&progress)
-            {
-                self.resting.remove(&lane);
-            }
-        }
-    }
-
-    async fn place_hold(
-        &self,
-        account: &AccountName,
-        fiscal_id: Option<FiscalId>,
-        answer: HoldAnswer,
-    ) -> Result<(), Error> {
-        let secret = self.offices.get(account).and_then(|office| office.secret);
-        let fiscal_id = fiscal_id.filter(|_| answer.scope == HoldScope::FiscalId);
-        let hold = Hold {
-            account: account.clone(),
-            cure: holds::cure(answer.reason, account, fiscal_id.as_ref()),
-            fiscal_id,
-            reason: answer.reason,
-            detail: answer.detail,
-            since: self.shared.now(),
-            secret: secret.filter(|_| answer.reason == HoldReason::Credentials),
-        };
-        tracing::warn!(account = %hold.account, reason = hold.reason.name(), "held");
-        self.shared.hand_over(move |txn| holds::place(txn, hold)).await
     }
 
     pub(super) fn trouble(&mut self, error: &Error) {

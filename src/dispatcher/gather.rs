@@ -9,9 +9,8 @@ use super::engine::Engine;
 use super::lane::Lane;
 use super::office::Office;
 use super::plan::{self, Board, Candidate, Step};
-use super::unreadable;
 use crate::domain::document::Kind;
-use crate::domain::event::{DocEvent, Hold, ParentRef};
+use crate::domain::event::{DocEvent, Hold};
 use crate::domain::id::{AccountName, DocId};
 use crate::domain::state::{Progress, State};
 use crate::error::Error;
@@ -36,6 +35,8 @@ pub(super) struct Gathered {
     pub(super) decided: Vec<(DocId, Vec<DocEvent>)>,
     /// When to look again at the latest, from now.
     pub(super) wake: Option<Duration>,
+    /// Whether all that could be sent now, were there places for it, is among the candidates.
+    pub(super) whole: bool,
 }
 
 impl Engine {
@@ -46,12 +47,10 @@ impl Engine {
         let board = self.board(ticks);
         let rests = self.resting.values().filter(|rest| rest.until > ticks);
         let mut wake: Option<Duration> = rests.map(|rest| rest.until - ticks).min();
-        for office in board.desks.keys().filter_map(|name| self.offices.get(name)) {
-            if let Some(opens) = office.gate.opens_in(ticks) {
-                earlier(&mut wake, opens);
-            }
+        if let Some(opens) = self.gate_opens(ticks) {
+            earlier(&mut wake, opens);
         }
-        let mut gathered = Gathered { board, candidates: Vec::new(), decided: Vec::new(), wake };
+        let mut gathered = Gathered { board, candidates: Vec::new(), decided: Vec::new(), wake, whole: true };
         let mut seen = HashSet::new();
         self.deadlines(now, &mut gathered)?;
         self.due((now, ticks), &holds, &mut gathered, &mut seen)?;
@@ -62,18 +61,22 @@ impl Engine {
     /// What may start now.
     pub(super) fn board(&self, ticks: Duration) -> Board {
         let settings = &self.shared.settings;
-        let serves = |(name, office): &(&AccountName, &Office)| office.provider.is_some() && !self.shut.contains(*name);
         Board {
             free: settings.in_flight.saturating_sub(self.under_way_requests()),
             on_the_wire: settings.on_the_wire(),
-            desks: self
-                .offices
-                .iter()
-                .filter(serves)
-                .map(|(name, office)| (name.clone(), office.desk(ticks)))
-                .collect(),
+            desks: self.served().map(|(name, office)| (name.clone(), office.desk(ticks))).collect(),
             busy: self.busy.keys().cloned().collect(),
         }
+    }
+
+    /// In how long an account that is served may be asked again, the first of those that may not now.
+    pub(super) fn gate_opens(&self, ticks: Duration) -> Option<Duration> {
+        self.served().filter_map(|(_, office)| office.gate.opens_in(ticks)).min()
+    }
+
+    /// The accounts that may be asked.
+    fn served(&self) -> impl Iterator<Item = (&AccountName, &Office)> {
+        self.offices.iter().filter(|(name, office)| office.provider.is_some() && !self.shut.contains(*name))
     }
 
     /// Whether nothing can be sent on the candidate's lane at the moment.
@@ -227,31 +230,35 @@ impl Engine {
                 earlier(&mut gathered.wake, until(now, start));
                 continue;
             }
-            let mut wanted = desk.free.min(gathered.board.free);
-            if group.sales {
-                // All on one lane: one of them, or none while the lane is open. A shop's whole backlog may be here.
-                let lane = group.account.clone().map(|account| Lane::Sales(account, group.fiscal_id.clone()));
-                let rests = |lane: &Lane| self.resting.get(lane).is_some_and(|rest| rest.until > ticks);
-                if lane.is_some_and(|lane| gathered.board.busy.contains(&lane) || rests(&lane)) {
-                    continue;
+            // Sales are all on one lane: one of them, or none while the lane is open. A shop's whole backlog may be here.
+            let lane = group.account.clone().filter(|_| group.sales);
+            if let Some(lane) = lane.map(|account| Lane::Sales(account, group.fiscal_id.clone())) {
+                let rests = self.resting.get(&lane).is_some_and(|rest| rest.until > ticks);
+                if !rests
+                    && !gathered.board.busy.contains(&lane)
+                    && let Some(candidate) = self.first_sale(&lane, seen)?
+                {
+                    seen.insert(candidate.id);
+                    gathered.candidates.push(candidate);
                 }
-                wanted = wanted.min(1);
-            }
-            if wanted == 0 {
                 continue;
             }
+            let wanted = desk.free.min(gathered.board.free);
             let (mut found, mut looked_at, mut after) = (0, 0, None);
             let mut lanes: HashSet<Lane> = gathered.board.busy.clone();
-            while found < wanted && looked_at < MOST_PER_GROUP {
+            let ended = loop {
+                if found >= wanted || looked_at >= MOST_PER_GROUP {
+                    break false;
+                }
                 let page = journal.ready(&group, after, 32)?;
-                let Some(last) = page.last() else { break };
+                let Some(last) = page.last() else { break true };
                 after = Some(*last);
                 for id in page {
                     looked_at += 1;
                     if self.under_way.contains(&id) || !seen.insert(id) {
                         continue;
                     }
-                    let Some(candidate) = journal.progress(id)?.as_ref().and_then(candidate) else { continue };
+                    let Some(candidate) = self.candidate(id)? else { continue };
                     if self.rests(&candidate, ticks) {
                         continue;
                     }
@@ -260,94 +267,37 @@ impl Engine {
                         gathered.candidates.push(candidate);
                     }
                 }
-            }
+            };
+            gathered.whole &= ended;
         }
         Ok(())
     }
 
-    /// Whether nothing more can be done without a person, a merchant or a released hold.
-    pub(super) fn nothing_left(&self) -> Result<bool, Error> {
-        let journal = self.shared.queue.journal();
-        let holds = journal.holds()?;
-        let served = |account: &AccountName| self.offices.get(account).is_some_and(|office| office.provider.is_some());
-        let shut = self.shut_lanes()?;
-        let is_shut = |progress: &Progress| Lane::of(progress).is_some_and(|lane| shut.contains(&lane));
-        for group in journal.groups()? {
-            let served = group.account.as_ref().is_some_and(served);
-            if served && !is_group_held(&holds, &group) && !self.only_wait_for_persons(&group, &shut)? {
-                return Ok(false);
-            }
-        }
-        let mut after = None;
-        loop {
-            let page = journal.timers_after(after, DateTime::<Utc>::MAX_UTC, 512)?;
-            let Some(last) = page.last() else { break };
-            after = Some(*last);
-            for (_, id) in page {
-                let Some(progress) = journal.progress(id)? else { continue };
-                let waits = match progress.state {
-                    State::Registered => true,
-                    State::Queued => is_shut(&progress),
-                    State::Accepted if progress.kind == Kind::Draft => true,
-                    _ => unreadable::is_set_aside(&progress),
-                };
-                if !waits && progress.account.as_ref().is_some_and(served) && !keeps(&holds, &progress) {
-                    return Ok(false);
-                }
-            }
-        }
-        for id in journal.waiting(usize::MAX)? {
-            let Some(progress) = journal.progress(id)? else { continue };
-            let parent = match progress.parent {
-                Some(ParentRef::Local(parent)) => journal.progress(parent)?,
-                _ => None,
-            };
-            let person = parent.as_ref().is_none_or(|parent| {
-                parent.state == State::Held
-                    || is_held(&holds, parent)
-                    || unreadable::is_set_aside(parent)
-                    || (parent.state == State::Queued && is_shut(parent))
-            });
-            if !person && progress.account.as_ref().is_some_and(served) && !is_held(&holds, &progress) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+    /// The documents that are ready on a lane of sales, after this one, in order.
+    pub(super) fn sales_after(&self, lane: &Lane, after: Option<DocId>, limit: usize) -> Result<Vec<DocId>, Error> {
+        let Lane::Sales(account, fiscal_id) = lane else { return Ok(Vec::new()) };
+        let group = Group { account: Some(account.clone()), fiscal_id: fiscal_id.clone(), sales: true };
+        Ok(self.shared.queue.journal().ready(&group, after, limit)?)
     }
 
-    /// The lanes that only a person can open: what is on them is in doubt and cannot be read.
-    fn shut_lanes(&self) -> Result<HashSet<Lane>, Error> {
-        let mut shut = HashSet::new();
-        for (lane, id) in &self.busy {
-            if self.shared.queue.journal().progress(*id)?.is_some_and(|progress| unreadable::is_set_aside(&progress)) {
-                shut.insert(lane.clone());
-            }
-        }
-        Ok(shut)
-    }
-
-    /// Whether all that is ready in a group waits for a person's decision about its parent or its lane.
-    fn only_wait_for_persons(&self, group: &Group, shut: &HashSet<Lane>) -> Result<bool, Error> {
-        let journal = self.shared.queue.journal();
+    /// The first document on a lane of sales that could be sent.
+    fn first_sale(&self, lane: &Lane, seen: &HashSet<DocId>) -> Result<Option<Candidate>, Error> {
         let mut after = None;
         loop {
-            let page = journal.ready(group, after, 128)?;
-            let Some(last) = page.last() else { return Ok(true) };
+            let page = self.sales_after(lane, after, 8)?;
+            let Some(last) = page.last() else { return Ok(None) };
             after = Some(*last);
-            for id in page {
-                let progress = journal.progress(id)?;
-                if progress.as_ref().and_then(Lane::of).is_some_and(|lane| shut.contains(&lane)) {
-                    continue;
-                }
-                let parent = match progress.and_then(|progress| progress.parent) {
-                    Some(ParentRef::Local(parent)) => journal.progress(parent)?,
-                    _ => return Ok(false),
-                };
-                if parent.is_none_or(|parent| parent.state != State::Held) {
-                    return Ok(false);
+            for id in page.into_iter().filter(|id| !self.under_way.contains(id) && !seen.contains(id)) {
+                if let Some(candidate) = self.candidate(id)? {
+                    return Ok(Some(candidate));
                 }
             }
         }
+    }
+
+    /// What a document needs now.
+    pub(super) fn candidate(&self, id: DocId) -> Result<Option<Candidate>, Error> {
+        Ok(self.shared.queue.journal().progress(id)?.as_ref().and_then(candidate))
     }
 }
 
@@ -369,18 +319,18 @@ fn candidate(progress: &Progress) -> Option<Candidate> {
 
 /// Whether a hold keeps this document where it is. A hold is for new submissions: what the provider has, or may have, is
 /// asked about all the same, unless the account cannot be used at all (PROVIDERS.md 5).
-fn keeps(holds: &[Hold], progress: &Progress) -> bool {
+pub(super) fn keeps(holds: &[Hold], progress: &Progress) -> bool {
     match progress.state {
         State::Queued => is_held(holds, progress),
         _ => holds.iter().any(|hold| hold.is_of(progress.account.as_ref()) && hold.stops_reading()),
     }
 }
 
-fn is_held(holds: &[Hold], progress: &Progress) -> bool {
+pub(super) fn is_held(holds: &[Hold], progress: &Progress) -> bool {
     holds.iter().any(|hold| hold.covers(progress.account.as_ref(), progress.fiscal_id.as_ref()))
 }
 
-fn is_group_held(holds: &[Hold], group: &Group) -> bool {
+pub(super) fn is_group_held(holds: &[Hold], group: &Group) -> bool {
     holds.iter().any(|hold| hold.covers(group.account.as_ref(), group.fiscal_id.as_ref()))
 }
 

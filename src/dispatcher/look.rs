@@ -1,5 +1,7 @@
 //! When to look at the queue, and starting what was found. Looking through the journal is dear and a document changes it
 //! four times on its way: it is done when something happened that may have made a document ready, not at every change.
+//! A sale that was taken makes only the next one of its lane ready: that one is looked for alone and put into the stock,
+//! so that a backlog is drained without looking through it.
 
 use std::time::Duration;
 
@@ -10,6 +12,9 @@ use super::plan::{self, Action, Candidate, Step};
 use super::submit::Errand;
 use super::{reconcile, submit, track};
 use crate::domain::state::State;
+
+/// Candidates kept until there is a place for them.
+const STOCK: usize = 64;
 
 impl Engine {
     /// Starts what can start; returns how long to sleep if nothing changes. The journal is only looked through when what
@@ -27,16 +32,18 @@ impl Engine {
             self.ask_the_time(now).await;
             let board = self.board(ticks);
             let places = board.places();
-            // No place: the next that ends gives one back.
+            // No place: the next that ends gives one back, or an account's gate opens.
             if places == 0 && !self.tasks.is_empty() {
-                return self.look_at - ticks;
+                return self.gate_opens(ticks).map_or(self.look_at - ticks, |opens| opens.min(self.look_at - ticks));
             }
             if !self.stale {
                 let actions = plan::plan(now, board, self.stock.clone());
                 self.stock.retain(|candidate| !actions.iter().any(|action| action.ids().contains(&candidate.id)));
                 let filled = actions.len() >= places;
                 self.start_all(actions);
-                if filled {
+                // Nothing else is ready while something is under way. After that it is made sure of.
+                let all = self.stock.is_empty() && self.horizon == plan::LAST && !self.tasks.is_empty();
+                if filled || all {
                     self.moved = false;
                     return self.look_at - ticks;
                 }
@@ -51,7 +58,8 @@ impl Engine {
     async fn look_through(&mut self, seq: u64, now: DateTime<Utc>, ticks: Duration) -> Duration {
         let longest = self.shared.settings.longest_sleep;
         (self.stale, self.moved, self.look_at) = (true, false, ticks);
-        self.stock.clear();
+        (self.stock, self.horizon) = (Vec::new(), plan::FIRST);
+        self.ahead.clear();
         self.keep_fresh(ticks);
         let gathered = match self.gather(now, ticks) {
             Ok(gathered) => gathered,
@@ -75,7 +83,10 @@ impl Engine {
         // Questions are asked in batches: of those the next look makes the most.
         if left.iter().all(|candidate| candidate.step == Step::Submit) {
             left.sort_by_key(Candidate::urgency);
-            left.truncate(self.shared.settings.in_flight);
+            if gathered.whole {
+                self.horizon = left.get(STOCK).map_or(plan::LAST, Candidate::urgency);
+            }
+            left.truncate(STOCK);
             self.stock = left;
         }
         let idle = nothing && self.tasks.is_empty() && self.nothing_left().unwrap_or(false);

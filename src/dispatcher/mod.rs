@@ -2,10 +2,12 @@
 //! looks up what is in doubt instead of sending it again, and keeps to the blackout, deadlines and dependencies.
 
 pub(crate) mod bind;
+mod ended;
 mod engine;
 mod gate;
 mod gather;
 mod holds;
+mod idle;
 mod lane;
 mod look;
 mod office;

@@ -27,6 +27,13 @@ pub enum Step {
     Submit,
 }
 
+/// In which order candidates have their turn: the smallest first.
+pub(super) type Urgency = (Step, DateTime<Utc>, DocId);
+/// Nothing is more urgent.
+pub(super) const FIRST: Urgency = (Step::LookUp, DateTime::<Utc>::MIN_UTC, DocId(0));
+/// Nothing is less urgent.
+pub(super) const LAST: Urgency = (Step::Submit, DateTime::<Utc>::MAX_UTC, DocId(u64::MAX));
+
 /// A document that could be worked on now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
@@ -44,7 +51,7 @@ pub struct Candidate {
 
 impl Candidate {
     /// Look-ups first: each one keeps a lane closed. Then the nearest deadline, then the oldest.
-    pub(super) fn urgency(&self) -> (Step, DateTime<Utc>, DocId) {
+    pub(super) fn urgency(&self) -> Urgency {
         let deadline = self.deadline.filter(|_| self.step == Step::Submit).unwrap_or(DateTime::<Utc>::MAX_UTC);
         (self.step, deadline, self.id)
     }

@@ -72,28 +72,21 @@ async fn attempt(
     account: &Account,
     errand: &Errand,
 ) -> Result<(Done, bool), Error> {
-    let (owned, id, behind, hand) = (account.clone(), errand.id, errand.behind, shared.clone());
-    let prepared = shared
-        .read(move |queue| {
-            let Some(progress) = queue.journal().progress(id)?.filter(|progress| progress.state == State::Queued)
-            else {
-                return Ok(Prepared::Gone);
-            };
-            match bind::bind(queue.journal(), &progress, &owned) {
-                Ok(Binding::Ready(call)) if !unreadable::is_set_aside(&progress) => {
-                    let intent = intend(&hand, &progress, behind);
-                    Ok(Prepared::Ready(Box::new(progress), call, intent))
-                }
-                other => Ok(Prepared::Not(Box::new(progress), other)),
-            }
-        })
-        .await?;
+    let id = errand.id;
+    let prepared = if matches!(errand.lane, Lane::Sales(..)) {
+        // One record: handing it to another thread and back would cost more than reading it.
+        prepare(shared, account, id, errand.behind)?
+    } else {
+        // The histories of its parent and of all that is about that one.
+        let (account, behind, hand) = (account.clone(), errand.behind, shared.clone());
+        shared.read(move |_| prepare(&hand, &account, id, behind)).await?
+    };
     let (progress, call, intent) = match prepared {
         Prepared::Gone => return Ok((Done::of(Health::Nothing), false)),
         Prepared::Ready(progress, call, intent) => (progress, call, intent.await?),
         Prepared::Not(progress, binding) => match ready_after_all(shared, &progress, binding).await? {
             Ok(call) => {
-                let intent = intend(shared, &progress, behind).await?;
+                let intent = intend(shared, &progress, errand.behind).await?;
                 (progress, call, intent)
             }
             Err(done) => return Ok((*done, false)),
@@ -114,6 +107,26 @@ async fn attempt(
     }
     let answer = provider.submit(&call).await;
     take_in(shared, account, &progress, errand, &call, answer).await
+}
+
+/// Reads a document, binds it, and hands its intent to the journal.
+fn prepare(
+    shared: &Shared,
+    account: &Account,
+    id: DocId,
+    behind: Option<DocId>,
+) -> Result<Prepared<impl Future<Output = Result<Intent, Error>> + Send + use<>>, Error> {
+    let journal = shared.queue.journal();
+    let Some(progress) = journal.progress(id)?.filter(|progress| progress.state == State::Queued) else {
+        return Ok(Prepared::Gone);
+    };
+    match bind::bind(journal, &progress, account) {
+        Ok(Binding::Ready(call)) if !unreadable::is_set_aside(&progress) => {
+            let intent = intend(shared, &progress, behind);
+            Ok(Prepared::Ready(Box::new(progress), call, intent))
+        }
+        other => Ok(Prepared::Not(Box::new(progress), other)),
+    }
 }
 
 /// Deals with what keeps a document from being sent. Ready all the same if only its attention had to be cleared.

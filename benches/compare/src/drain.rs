@@ -139,7 +139,7 @@ fn drain(dir: &Path, url: &str, count: u64, flush: Option<Duration>) -> (f64, f6
     let dispatcher = Dispatcher::start_with(&queue, managed, settings).expect("a dispatcher");
     let accepted = || queue.status().expect("a status").counts.get(&State::Accepted).copied().unwrap_or(0);
     while accepted() < count {
-        std::thread::park_timeout(Duration::from_millis(20));
+        std::thread::park_timeout(Duration::from_millis(50));
     }
     let took = began.elapsed();
     let busy = (cpu() - before).as_secs_f64() * 1e6 / count as f64;

@@ -1,0 +1,208 @@
+//! What ended: lanes and places are given back, and what was learnt of the provider is kept.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::engine::{Engine, Rest, Work};
+use super::holds;
+use super::lane::Lane;
+use super::office::{Done, Health};
+use super::plan::Candidate;
+use super::shared::Taken;
+use crate::domain::event::Hold;
+use crate::domain::id::{AccountName, DocId, FiscalId};
+use crate::domain::outcome::{HoldAnswer, HoldReason, HoldScope};
+use crate::error::Error;
+use crate::journal::View;
+
+/// The longest that a lane is left alone.
+const LONGEST_REST: Duration = Duration::from_secs(60);
+
+/// Sales of a lane that are looked for at a time.
+const AHEAD: usize = 64;
+
+impl Engine {
+    /// A provider took a document: its place and its lane are given back, while its outcome is written.
+    pub(super) fn give_back(&mut self, taken: Taken) {
+        let Some(work) = self.work.values_mut().find(|work| work.ids == [taken.id] && !work.taken) else { return };
+        work.taken = true;
+        let (account, lane) = (work.account.clone(), work.lane.clone());
+        if let Some(lane) = &lane {
+            self.unwritten.insert(lane.clone(), taken.id);
+            self.free(lane, taken.id);
+        }
+        let ticks = self.shared.ticks();
+        if let Some(office) = self.offices.get_mut(&account) {
+            // What waited because the line was down is due now.
+            self.stale |= office.gate.is_down() || !office.gate.backed_off.is_empty();
+            office.heard(&Health::Answered, ticks, &self.shared.settings);
+            if let Some(skew) = taken.clock_skew_ms {
+                office.skew_ms = Some(skew);
+                self.shared.queue.set_skew(&account, skew);
+            }
+        }
+        self.look_for_next(lane.as_ref(), taken.id);
+        if let Some(due) = taken.due_at {
+            self.look_at = self.look_at.min(ticks + (due - self.shared.now()).to_std().unwrap_or_default());
+        }
+        self.moved = true;
+    }
+
+    /// The stock is kept whole: the next sale of a lane that became free comes into it. What is before the one that was
+    /// taken is known, or comes back with something that makes the stock stale.
+    fn look_for_next(&mut self, lane: Option<&Lane>, taken: DocId) {
+        let Some(lane) = lane.filter(|_| !self.stale) else { return };
+        match self.next_sale(lane, taken) {
+            Ok(next) => self.stock.extend(next.filter(|next| next.urgency() < self.horizon)),
+            Err(_) => self.stale = true, // met again, and told, where all is looked through
+        }
+    }
+
+    fn next_sale(&mut self, lane: &Lane, taken: DocId) -> Result<Option<Candidate>, Error> {
+        if self.resting.contains_key(lane) {
+            return Ok(None);
+        }
+        let mut ahead = self.ahead.remove(lane).unwrap_or_default();
+        if ahead.is_empty() {
+            ahead.extend(self.sales_after(lane, Some(taken), AHEAD)?);
+        }
+        let Some(next) = ahead.pop_front() else { return Ok(None) };
+        self.ahead.insert(lane.clone(), ahead);
+        let candidate = self.candidate(next)?;
+        self.stale |= candidate.is_none();
+        Ok(candidate)
+    }
+
+    pub(super) fn give_back_all(&mut self) {
+        while let Ok(taken) = self.taken.try_recv() {
+            self.give_back(taken);
+        }
+    }
+
+    pub(super) async fn take_in(&mut self, joined: Result<(tokio::task::Id, Done), tokio::task::JoinError>) {
+        let (task, done) = match joined {
+            Ok(joined) => joined,
+            Err(error) => {
+                // A defect of ours. What was on the wire may have arrived: it is looked up.
+                tracing::error!(%error, "a dispatcher task ended abnormally");
+                (error.id(), Done { broken: true, ..Done::of(Health::Failed) })
+            }
+        };
+        self.give_back_all(); // told before the task ended
+        let Some(work) = self.work.remove(&task) else { return };
+        if work.taken {
+            self.written(&work, done.error.is_some() || done.broken);
+        }
+        // After anything but a success all may be different; and what is about a document may have waited for it.
+        self.stale |= !work.taken || done.error.is_some() || done.broken || self.has_children(&work.ids);
+        // The place of a document that was taken was given back before. With the last one it is seen whether all is done.
+        self.moved |= !work.taken || self.tasks.is_empty();
+        let now = self.shared.ticks();
+        let settings = Arc::clone(&self.shared.settings);
+        self.under_way.retain(|id| !work.ids.contains(id));
+        self.stale |= self.wake_lanes(&work.ids);
+        if let Some(lane) = done.rests {
+            let rest = self.resting.entry(lane).or_insert(Rest { until: now, times: 0 });
+            rest.until = now + LONGEST_REST.min(Duration::from_secs(1 << rest.times.min(10)));
+            rest.times += 1;
+        }
+        if let Some(lane) = done.frees.filter(|_| !work.taken) {
+            work.ids.first().iter().for_each(|id| self.free(&lane, **id));
+        }
+        if let Some((lane, open)) = work.lane.clone().zip(done.behind) {
+            self.busy.insert(lane, open);
+        }
+        let mut hold = done.hold;
+        if let Some(office) = self.offices.get_mut(&work.account) {
+            if !work.taken {
+                office.heard(&done.health, now, &settings);
+            }
+            office.gate.backed_off.extend(done.backed_off);
+            if work.tracking {
+                office.tracking = false;
+            }
+            if let Some(skew) = done.clock_skew_ms {
+                office.skew_ms = Some(skew);
+                self.shared.queue.set_skew(&work.account, skew);
+            }
+            if let Some((fiscal_id, message)) = done.refusal {
+                hold = hold.or(office.count_refusal(fiscal_id, message));
+            }
+        }
+        if let Some((fiscal_id, answer)) = hold
+            && let Err(error) = self.place_hold(&work.account, fiscal_id, answer).await
+        {
+            self.trouble(&error);
+        }
+        if let Some(error) = done.error {
+            self.trouble(&error);
+        }
+        if done.broken
+            && let Err(error) = self.find_open_calls()
+        {
+            self.trouble(&error);
+        }
+    }
+
+    /// A lane is free again, if this is the document whose call was open on it.
+    fn free(&mut self, lane: &Lane, id: DocId) {
+        if self.busy.get(lane) == Some(&id) {
+            self.busy.remove(lane);
+        }
+    }
+
+    /// The outcome of a document that was taken is durable, or could not be recorded: then its call is still open.
+    fn written(&mut self, work: &Work, failed: bool) {
+        for (lane, id) in work.lane.iter().zip(&work.ids) {
+            if self.unwritten.get(lane) == Some(id) {
+                self.unwritten.remove(lane);
+            }
+            // Also where the next one has begun: its intent is refused, and it must not free this one's lane.
+            if failed {
+                self.busy.insert(lane.clone(), *id);
+            }
+        }
+    }
+
+    /// Something happened to these documents: what waited for it, on their own lanes or on those of their children, is
+    /// looked at again. Whether anything did.
+    fn wake_lanes(&mut self, ids: &[DocId]) -> bool {
+        let before = self.resting.len();
+        for id in ids.iter().take_while(|_| before > 0) {
+            self.resting.remove(&Lane::Parent(*id));
+            if let Ok(Some(progress)) = self.shared.queue.journal().progress(*id)
+                && let Some(lane) = Lane::of(&progress)
+            {
+                self.resting.remove(&lane);
+            }
+        }
+        self.resting.len() < before
+    }
+
+    /// Whether there are documents about these; where that cannot be read, there may be.
+    fn has_children(&self, ids: &[DocId]) -> bool {
+        let journal = self.shared.queue.journal();
+        ids.iter().any(|id| journal.children(*id).map_or(true, |children| !children.is_empty()))
+    }
+
+    async fn place_hold(
+        &self,
+        account: &AccountName,
+        fiscal_id: Option<FiscalId>,
+        answer: HoldAnswer,
+    ) -> Result<(), Error> {
+        let secret = self.offices.get(account).and_then(|office| office.secret);
+        let fiscal_id = fiscal_id.filter(|_| answer.scope == HoldScope::FiscalId);
+        let hold = Hold {
+            account: account.clone(),
+            cure: holds::cure(answer.reason, account, fiscal_id.as_ref()),
+            fiscal_id,
+            reason: answer.reason,
+            detail: answer.detail,
+            since: self.shared.now(),
+            secret: secret.filter(|_| answer.reason == HoldReason::Credentials),
+        };
+        tracing::warn!(account = %hold.account, reason = hold.reason.name(), "held");
+        self.shared.hand_over(move |txn| holds::place(txn, hold)).await
+    }
+}

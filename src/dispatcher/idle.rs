@@ -1,0 +1,103 @@
+//! Whether there is nothing left that can be done without a person, a merchant or a released hold.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+
+use super::engine::Engine;
+use super::gather::{is_group_held, is_held, keeps};
+use super::lane::Lane;
+use super::unreadable;
+use crate::domain::document::Kind;
+use crate::domain::event::ParentRef;
+use crate::domain::id::AccountName;
+use crate::domain::state::{Progress, State};
+use crate::error::Error;
+use crate::journal::{Group, View};
+
+impl Engine {
+    /// Whether nothing more can be done without a person, a merchant or a released hold.
+    pub(super) fn nothing_left(&self) -> Result<bool, Error> {
+        let journal = self.shared.queue.journal();
+        let holds = journal.holds()?;
+        let served = |account: &AccountName| self.offices.get(account).is_some_and(|office| office.provider.is_some());
+        let shut = self.shut_lanes()?;
+        let is_shut = |progress: &Progress| Lane::of(progress).is_some_and(|lane| shut.contains(&lane));
+        for group in journal.groups()? {
+            let served = group.account.as_ref().is_some_and(served);
+            if served && !is_group_held(&holds, &group) && !self.only_wait_for_persons(&group, &shut)? {
+                return Ok(false);
+            }
+        }
+        let mut after = None;
+        loop {
+            let page = journal.timers_after(after, DateTime::<Utc>::MAX_UTC, 512)?;
+            let Some(last) = page.last() else { break };
+            after = Some(*last);
+            for (_, id) in page {
+                let Some(progress) = journal.progress(id)? else { continue };
+                let waits = match progress.state {
+                    State::Registered => true,
+                    State::Queued => is_shut(&progress),
+                    State::Accepted if progress.kind == Kind::Draft => true,
+                    _ => unreadable::is_set_aside(&progress),
+                };
+                if !waits && progress.account.as_ref().is_some_and(served) && !keeps(&holds, &progress) {
+                    return Ok(false);
+                }
+            }
+        }
+        for id in journal.waiting(usize::MAX)? {
+            let Some(progress) = journal.progress(id)? else { continue };
+            let parent = match progress.parent {
+                Some(ParentRef::Local(parent)) => journal.progress(parent)?,
+                _ => None,
+            };
+            let person = parent.as_ref().is_none_or(|parent| {
+                parent.state == State::Held
+                    || is_held(&holds, parent)
+                    || unreadable::is_set_aside(parent)
+                    || (parent.state == State::Queued && is_shut(parent))
+            });
+            if !person && progress.account.as_ref().is_some_and(served) && !is_held(&holds, &progress) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The lanes that only a person can open: what is on them is in doubt and cannot be read.
+    fn shut_lanes(&self) -> Result<HashSet<Lane>, Error> {
+        let mut shut = HashSet::new();
+        for (lane, id) in &self.busy {
+            if self.shared.queue.journal().progress(*id)?.is_some_and(|progress| unreadable::is_set_aside(&progress)) {
+                shut.insert(lane.clone());
+            }
+        }
+        Ok(shut)
+    }
+
+    /// Whether all that is ready in a group waits for a person's decision about its parent or its lane.
+    fn only_wait_for_persons(&self, group: &Group, shut: &HashSet<Lane>) -> Result<bool, Error> {
+        let journal = self.shared.queue.journal();
+        let mut after = None;
+        loop {
+            let page = journal.ready(group, after, 128)?;
+            let Some(last) = page.last() else { return Ok(true) };
+            after = Some(*last);
+            for id in page {
+                let progress = journal.progress(id)?;
+                if progress.as_ref().and_then(Lane::of).is_some_and(|lane| shut.contains(&lane)) {
+                    continue;
+                }
+                let parent = match progress.and_then(|progress| progress.parent) {
+                    Some(ParentRef::Local(parent)) => journal.progress(parent)?,
+                    _ => return Ok(false),
+                };
+                if parent.is_none_or(|parent| parent.state != State::Held) {
+                    return Ok(false);
+                }
+            }
+        }
+    }
+}
