@@ -4,6 +4,7 @@ mod damage;
 mod holds;
 mod order;
 mod outage;
+mod stopping;
 mod told;
 
 use std::sync::Arc;

@@ -43,7 +43,7 @@ pub fn run(config: &Config, out: &mut Output) -> Result<Exit, Trouble> {
             Some(address) => format!("http://{address} and in {}", config.journal.display()),
             None => config.journal.display().to_string(),
         };
-        let dispatcher = Dispatcher::start_with(&queue, accounts, connect::settings(config)).map_err(trouble_of)?;
+        let dispatcher = Dispatcher::start_apart(&queue, accounts, connect::settings(config)).map_err(trouble_of)?;
         let dispatcher = Arc::new(dispatcher);
         let agent = listening.serve(&queue, Some(Arc::clone(&dispatcher)));
         tell(format_args!("dispatching for {served}, serving at {place}; SIGINT or SIGTERM stops"));
@@ -100,7 +100,7 @@ pub fn drain(args: &args::Drain, config: &Config, out: &mut Output) -> Result<Ex
     let result = runtime()?.block_on(async {
         let mut signals = Signals::listen()?;
         let mut progress = Progress::start(&queue)?;
-        let dispatcher = Dispatcher::start_with(&queue, accounts, connect::settings(config)).map_err(trouble_of)?;
+        let dispatcher = Dispatcher::start_apart(&queue, accounts, connect::settings(config)).map_err(trouble_of)?;
         let why = tokio::select! {
             () = dispatcher.drained() => None,
             () = reached(&*clock, until) => Some("the time is up".to_owned()),

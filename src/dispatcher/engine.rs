@@ -182,6 +182,8 @@ impl Engine {
             self.give_back_all();
         }
         self.wind_down().await;
+        // Gone before anybody hears that this has ended, and takes a runtime away under them.
+        self.chores.shutdown().await;
     }
 
     /// Finishes what is on the wire, at most the answer's time-out; a second word stops it at once.

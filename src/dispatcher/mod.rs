@@ -55,6 +55,35 @@ impl Dispatcher {
     /// # Errors
     /// As [`Dispatcher::start`].
     pub fn start_with(queue: &Queue, accounts: Vec<Managed>, settings: Settings) -> Result<Dispatcher, Error> {
+        let Ok(runtime) = Handle::try_current() else { return Dispatcher::start_apart(queue, accounts, settings) };
+        let (dispatcher, work) = Dispatcher::prepare(queue, accounts, settings)?;
+        drop(runtime.spawn(work));
+        Ok(dispatcher)
+    }
+
+    /// As [`Dispatcher::start_with`], but always on a thread of its own: inside a runtime of several threads its many short
+    /// steps would be handed from one to the other, which costs about a quarter more of the processor.
+    ///
+    /// # Errors
+    /// As [`Dispatcher::start`].
+    pub fn start_apart(queue: &Queue, accounts: Vec<Managed>, settings: Settings) -> Result<Dispatcher, Error> {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Error::Dispatcher(format!("no runtime can be made: {error}")))?;
+        let (dispatcher, work) = Dispatcher::prepare(queue, accounts, settings)?;
+        thread::Builder::new()
+            .name("staffetta-dispatcher".to_owned())
+            .spawn(move || runtime.block_on(work))
+            .map_err(|error| Error::Dispatcher(format!("no thread can be made: {error}")))?;
+        Ok(dispatcher)
+    }
+
+    fn prepare(
+        queue: &Queue,
+        accounts: Vec<Managed>,
+        settings: Settings,
+    ) -> Result<(Dispatcher, impl Future<Output = ()> + Send + use<>), Error> {
         let (stop, stopped) = watch::channel(Stop::No);
         let (idle_sender, idle) = watch::channel(0);
         let (ended_sender, ended) = watch::channel(false);
@@ -63,20 +92,7 @@ impl Dispatcher {
             engine.run().await;
             ended_sender.send_replace(true);
         };
-        match Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(work)),
-            Err(_) => {
-                let runtime = Builder::new_current_thread()
-                    .enable_all()
-                    .build()
-                    .map_err(|error| Error::Dispatcher(format!("no runtime can be made: {error}")))?;
-                thread::Builder::new()
-                    .name("staffetta-dispatcher".to_owned())
-                    .spawn(move || runtime.block_on(work))
-                    .map_err(|error| Error::Dispatcher(format!("no thread can be made: {error}")))?;
-            }
-        }
-        Ok(Dispatcher { stop, idle, queue: queue.clone(), ended })
+        Ok((Dispatcher { stop, idle, queue: queue.clone(), ended }, work))
     }
 
     /// Stops: starts nothing more, waits for what is on the wire, at most the answer's time-out.
