@@ -84,8 +84,10 @@ impl Decimal {
         if mantissa == 0 {
             return Decimal::ZERO;
         }
-        while places > 0 && mantissa % 10 == 0 {
-            mantissa /= 10;
+        while places > 0
+            && let (less, 0) = divide(mantissa, 10)
+        {
+            mantissa = less;
             places -= 1;
         }
         Decimal { mantissa, places }
@@ -102,8 +104,8 @@ impl Decimal {
             Ordering::Equal => Some(self.mantissa),
             Ordering::Greater => self.mantissa.checked_mul(pow10(places - self.places)?),
             Ordering::Less => {
-                let cut = pow10(self.places - places)?;
-                (self.mantissa % cut == 0).then_some(self.mantissa / cut)
+                let (kept, lost) = divide(self.mantissa, pow10(self.places - places)?);
+                (lost == 0).then_some(kept)
             }
         }
     }
@@ -140,9 +142,20 @@ pub(crate) fn round_ratio(numerator: i128, denominator: i128) -> Option<i128> {
     if denominator <= 0 {
         return None;
     }
-    let (whole, rest) = (numerator / denominator, numerator % denominator);
+    let (whole, rest) = divide(numerator, denominator);
     let up = rest.unsigned_abs() >= denominator.unsigned_abs().div_ceil(2);
     Some(if up { whole + numerator.signum() } else { whole }) // |whole| < |numerator| whenever there is a rest
+}
+
+/// Quotient and rest, as `/` and `%` have them, of a denominator that is not zero. What fits is divided in 64 bits, which
+/// is many times faster, and money nearly always fits.
+pub(crate) fn divide(numerator: i128, denominator: i128) -> (i128, i128) {
+    match (i64::try_from(numerator), i64::try_from(denominator)) {
+        (Ok(numerator), Ok(denominator @ 1..)) => {
+            (i128::from(numerator / denominator), i128::from(numerator % denominator))
+        }
+        _ => (numerator / denominator, numerator % denominator),
+    }
 }
 
 /// 10^`exponent`, if it fits.
@@ -164,56 +177,80 @@ impl FromStr for Decimal {
 
     /// Reads `-12.34` or `1.5e2`, as JSON spells numbers. Zeros at the end say nothing and are never too many.
     fn from_str(text: &str) -> Result<Decimal, DecimalError> {
-        let (number, exponent) = match text.split_once(['e', 'E']) {
-            Some((number, exponent)) => (number, parse_exponent(exponent)?),
-            None => (text, 0),
-        };
-        let (negative, number) = match number.strip_prefix('-') {
-            Some(rest) => (true, rest),
-            None => (false, number),
-        };
-        let (whole, fraction) = match number.split_once('.') {
-            Some((_, "")) => return Err(DecimalError::Syntax),
-            Some(parts) => parts,
-            None => (number, ""),
-        };
-        let digits = || whole.bytes().chain(fraction.bytes());
-        if whole.is_empty() || !digits().all(|b| b.is_ascii_digit()) {
-            return Err(DecimalError::Syntax);
-        }
-        if whole.len() > 1 && whole.starts_with('0') {
-            return Err(DecimalError::Syntax); // JSON has no 007, and neither has a till
-        }
-        let count = |digits: usize| i64::try_from(digits).unwrap_or(i64::MAX);
-        let places = count(fraction.len()).saturating_sub(exponent);
-        let leading = digits().take_while(|b| *b == b'0').count();
-        let all = whole.len() + fraction.len();
-        if leading == all {
-            let places = u32::try_from(places.clamp(0, i64::from(MAX_PLACES))).unwrap_or(0);
-            return Ok(Decimal { mantissa: 0, places });
-        }
-        // 1.000000000000000 is 1: zeros past the last place are dropped, as many as are in the way.
-        let trailing = digits().rev().take_while(|b| *b == b'0').count();
-        let surplus = places.saturating_sub(i64::from(MAX_PLACES)).clamp(0, count(trailing));
-        let places = places - surplus;
-        if places > i64::from(MAX_PLACES) {
-            return Err(DecimalError::TooManyPlaces);
-        }
-        let kept = all - usize::try_from(surplus).unwrap_or(0);
-        if count(kept - leading).saturating_sub(places) > i64::from(MAX_DIGITS) {
-            return Err(DecimalError::TooLarge);
-        }
-        // From here on there are at most MAX_DIGITS + MAX_PLACES significant digits: they fit.
-        let magnitude = digits().take(kept).fold(0i128, |sum, byte| sum * 10 + i128::from(byte - b'0'));
-        let (magnitude, places) = match u32::try_from(places) {
-            Ok(places) => (magnitude, places),
-            Err(_) => {
-                let zeros = u32::try_from(-places).map_err(|_| DecimalError::TooLarge)?;
-                (magnitude * pow10(zeros).ok_or(DecimalError::TooLarge)?, 0)
-            }
-        };
-        Ok(Decimal { mantissa: if negative { -magnitude } else { magnitude }, places })
+        plain(text).map_or_else(|| in_full(text), Ok)
     }
+}
+
+/// Any number, with an exponent and zeros wherever they are.
+fn in_full(text: &str) -> Result<Decimal, DecimalError> {
+    let (number, exponent) = match text.split_once(['e', 'E']) {
+        Some((number, exponent)) => (number, parse_exponent(exponent)?),
+        None => (text, 0),
+    };
+    let (negative, number) = match number.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, number),
+    };
+    let (whole, fraction) = match number.split_once('.') {
+        Some((_, "")) => return Err(DecimalError::Syntax),
+        Some(parts) => parts,
+        None => (number, ""),
+    };
+    let digits = || whole.bytes().chain(fraction.bytes());
+    if whole.is_empty() || !digits().all(|b| b.is_ascii_digit()) {
+        return Err(DecimalError::Syntax);
+    }
+    if whole.len() > 1 && whole.starts_with('0') {
+        return Err(DecimalError::Syntax); // JSON has no 007, and neither has a till
+    }
+    let count = |digits: usize| i64::try_from(digits).unwrap_or(i64::MAX);
+    let places = count(fraction.len()).saturating_sub(exponent);
+    let leading = digits().take_while(|b| *b == b'0').count();
+    let all = whole.len() + fraction.len();
+    if leading == all {
+        let places = u32::try_from(places.clamp(0, i64::from(MAX_PLACES))).unwrap_or(0);
+        return Ok(Decimal { mantissa: 0, places });
+    }
+    // 1.000000000000000 is 1: zeros past the last place are dropped, as many as are in the way.
+    let trailing = digits().rev().take_while(|b| *b == b'0').count();
+    let surplus = places.saturating_sub(i64::from(MAX_PLACES)).clamp(0, count(trailing));
+    let places = places - surplus;
+    if places > i64::from(MAX_PLACES) {
+        return Err(DecimalError::TooManyPlaces);
+    }
+    let kept = all - usize::try_from(surplus).unwrap_or(0);
+    if count(kept - leading).saturating_sub(places) > i64::from(MAX_DIGITS) {
+        return Err(DecimalError::TooLarge);
+    }
+    // From here on there are at most MAX_DIGITS + MAX_PLACES significant digits: they fit.
+    let magnitude = digits().take(kept).fold(0i128, |sum, byte| sum * 10 + i128::from(byte - b'0'));
+    let (magnitude, places) = match u32::try_from(places) {
+        Ok(places) => (magnitude, places),
+        Err(_) => {
+            let zeros = u32::try_from(-places).map_err(|_| DecimalError::TooLarge)?;
+            (magnitude * pow10(zeros).ok_or(DecimalError::TooLarge)?, 0)
+        }
+    };
+    Ok(Decimal { mantissa: if negative { -magnitude } else { magnitude }, places })
+}
+
+/// A number as nearly every till writes it, in one pass: few digits, perhaps a point. `None` where there is more to it, or
+/// where it is none.
+fn plain(text: &str) -> Option<Decimal> {
+    const MOST: usize = 17; // less than MAX_DIGITS: nothing about it can be too large
+    let bytes = Some(text.as_bytes()).filter(|bytes| bytes.len() <= MOST)?;
+    let (mut mantissa, mut point) = (0i64, None);
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => mantissa = mantissa * 10 + i64::from(byte - b'0'),
+            b'.' if at > 0 && at + 1 < bytes.len() && point.is_none() => point = Some(at + 1),
+            _ => return None,
+        }
+    }
+    let places =
+        u32::try_from(point.map_or(0, |point| bytes.len() - point)).ok().filter(|places| *places <= MAX_PLACES)?;
+    let zero_first = bytes.first()? == &b'0' && bytes.len() > 1 && point != Some(2);
+    (!zero_first).then_some(Decimal { mantissa: i128::from(mantissa), places })
 }
 
 /// The exponent, exactly up to a size that no text could outweigh with its digits; saturated beyond.
@@ -310,6 +347,8 @@ impl Hash for Decimal {
 mod tests {
     use std::hash::DefaultHasher;
 
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(text: &str) -> Decimal {
@@ -354,6 +393,31 @@ mod tests {
         }
         for text in ["1e-400", "0.0000000000001", "1.0000000000001", "1e-99999999999999999999"] {
             assert_eq!(text.parse::<Decimal>(), Err(DecimalError::TooManyPlaces), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_plain_number_is_read_as_any_other(text in "-?[0-9]{0,19}([.][0-9]{0,14})?([.eE0 ][0-9]?)?") {
+            if let Some(quick) = plain(&text) {
+                let number = in_full(&text).unwrap();
+                prop_assert_eq!((quick.mantissa, quick.places), (number.mantissa, number.places));
+            }
+        }
+
+        #[test]
+        fn what_tills_write_is_plain(whole in 0..100_000_000_u32, fraction in "[0-9]{1,8}") {
+            for text in [whole.to_string(), format!("{whole}.{fraction}")] {
+                prop_assert!(plain(&text).is_some(), "{}", text);
+            }
+        }
+
+        #[test]
+        fn short_and_long_division_agree(numerator in any::<i64>(), more in any::<i128>(), denominator in 1..=i64::MAX) {
+            for numerator in [i128::from(numerator), more] {
+                let wide = i128::from(denominator);
+                prop_assert_eq!(divide(numerator, wide), (numerator / wide, numerator % wide));
+            }
         }
     }
 

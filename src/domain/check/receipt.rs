@@ -1,6 +1,6 @@
 //! The rules of a sale.
 
-use super::report::{Report, longer};
+use super::report::{Report, blank, longer};
 use super::{Context, Violation, codes};
 use crate::domain::account::ProviderKind;
 use crate::domain::document::{Item, Receipt};
@@ -103,7 +103,7 @@ fn item(
 ) -> (Option<Item>, Option<Line>) {
     let path = |member: &str| format!("items[{index}].{member}");
     let quantity = report.quantity(|| path("quantity"), &input.quantity);
-    if input.description.trim().is_empty() || longer(&input.description, MAX_DESCRIPTION) {
+    if blank(&input.description) || longer(&input.description, MAX_DESCRIPTION) {
         report.add(path("description"), codes::DESCRIPTION);
     }
     let price = report.price(|| path("unit_price"), &input.unit_price);

@@ -93,7 +93,7 @@ impl Report {
 
     /// A text of 1 to [`MAX_TEXT`] characters that are not all blanks.
     pub fn name(&mut self, path: &str, text: &str, rule: &str) -> String {
-        if text.trim().is_empty() || longer(text, MAX_TEXT) {
+        if blank(text) || longer(text, MAX_TEXT) {
             self.add(path, rule);
         }
         text.to_owned()
@@ -107,5 +107,10 @@ pub(super) fn too_large(number: Decimal) -> bool {
 
 /// Whether a text has more than `max` characters.
 pub(super) fn longer(text: &str, max: usize) -> bool {
-    text.chars().nth(max).is_some()
+    text.len() > max && text.chars().nth(max).is_some()
+}
+
+/// Whether there is nothing to read in a text.
+pub(super) fn blank(text: &str) -> bool {
+    text.chars().all(char::is_whitespace)
 }

@@ -1,6 +1,6 @@
 //! The rules of voids and note numbers.
 
-use super::report::Report;
+use super::report::{Report, blank};
 use super::{Context, Violation, codes};
 use crate::domain::account::ProviderKind;
 use crate::domain::document::{NoteNumber, Void};
@@ -12,7 +12,7 @@ pub(super) fn void(input: &VoidInput, context: &Context<'_>) -> Result<Void, Vec
     const PATH: &str = "credit_note_number";
     let mut report = Report::default();
     let number = report.text(|| PATH.to_owned(), input.credit_note_number.as_ref());
-    let blank = number.as_deref().is_none_or(|number| number.trim().is_empty());
+    let blank = number.as_deref().is_none_or(blank);
     match context.provider {
         Some(ProviderKind::Stamp) if blank => report.add(PATH, codes::CREDIT_NOTE_REQUIRED),
         Some(ProviderKind::Openapi | ProviderKind::SmartReceipt) if number.is_some() => {

@@ -1,7 +1,7 @@
 //! Writing totals.
 
 use super::{CENT, DRAFT, RETURN, SALE};
-use crate::domain::money::{Cents, EightPlaces};
+use crate::domain::money::{Cents, EightPlaces, divide};
 use crate::domain::totals::{DraftTotals, ReturnTotals, SaleTotals, Totals};
 
 pub(super) fn pack(totals: &Totals) -> Vec<u8> {
@@ -36,9 +36,9 @@ impl Out {
 
     fn eight(&mut self, amounts: &[EightPlaces]) {
         for amount in amounts {
-            let (fine, number) = match amount.units() {
-                units if units % CENT == 0 => (0, folded(units / CENT)),
-                units => (1, folded(units)),
+            let (fine, number) = match divide(amount.units(), CENT) {
+                (cents, 0) => (0, folded(cents)),
+                _ => (1, folded(amount.units())),
             };
             let first = ((number & 0x3f) as u8) << 1 | fine;
             match number >> 6 {
