@@ -170,21 +170,29 @@ impl Shared {
         }
     }
 
-    /// Takes up to `max` transactions, waiting for one; none when it is time to stop. Where as many as `expected` may
-    /// come it waits for them too, but not longer than `patience`.
-    pub fn take_jobs(&self, max: usize, wait: bool, expected: usize, patience: Duration) -> VecDeque<Job> {
+    /// Takes up to `max` transactions, waiting for one; none when it is time to stop.
+    pub fn take_jobs(&self, max: usize, wait: bool) -> VecDeque<Job> {
         let mut queue = lock(&self.queue);
         queue.wanted = 1;
         while wait && queue.jobs.is_empty() && !queue.stop {
             queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
-        let expected = expected.min(max);
+        self.drain(queue, max)
+    }
+
+    /// Takes up to `expected` transactions, waiting for so many, but not longer than `patience`.
+    pub fn take_more(&self, expected: usize, patience: Duration) -> VecDeque<Job> {
+        let mut queue = lock(&self.queue);
         if queue.jobs.len() < expected && !patience.is_zero() {
             queue.wanted = expected;
             let few = |queue: &mut Queue| queue.jobs.len() < expected && !queue.stop;
             let waited = self.changed.wait_timeout_while(queue, patience, few);
             queue = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
+        self.drain(queue, expected)
+    }
+
+    fn drain(&self, mut queue: MutexGuard<'_, Queue>, max: usize) -> VecDeque<Job> {
         queue.wanted = usize::MAX; // it is awake
         let count = queue.jobs.len().min(max);
         let jobs = queue.jobs.drain(..count).collect();

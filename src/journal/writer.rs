@@ -44,6 +44,13 @@ pub(crate) struct Writer {
     pub waiting: usize,
 }
 
+/// How many may come to a group, and how long it waits for them.
+#[derive(Debug, Clone, Copy)]
+struct Come {
+    expected: usize,
+    patience: Duration,
+}
+
 /// Why a group was not written.
 enum Failure {
     /// There was no room, and nothing of it is left behind.
@@ -66,68 +73,88 @@ impl Writer {
     pub fn run(mut self) -> Writer {
         *lock(&self.shared.writer) = Some(std::thread::current().id());
         let mut jobs = VecDeque::new();
-        let (mut expected, mut patience) = (0, Duration::ZERO);
+        let mut come = Come { expected: 0, patience: Duration::ZERO };
         loop {
+            // Nobody is waited for beside what the group before had no room for.
+            let expect = if jobs.is_empty() { come } else { Come { expected: 0, ..come } };
             let room = MAX_GROUP - jobs.len().min(MAX_GROUP);
-            let expect = if jobs.is_empty() { expected } else { 0 };
-            jobs.extend(self.shared.take_jobs(room, jobs.is_empty(), expect, patience));
+            jobs.extend(self.shared.take_jobs(room, jobs.is_empty()));
             if jobs.is_empty() {
                 return self;
             }
-            let had = jobs.len();
             // No panic is known here. Should there be one, those who wait must hear of it.
-            let commit = AssertUnwindSafe(|| self.commit(&mut jobs));
-            if let Err(panic) = catch_unwind(commit) {
+            let commit = AssertUnwindSafe(|| self.commit(&mut jobs, expect));
+            let taken = catch_unwind(commit).unwrap_or_else(|panic| {
                 self.shared.poison(&JournalError::Panicked(panic_words(&*panic)));
-            }
+                0
+            });
             // Those who were told may come again, beside those who waited already.
-            expected = had.saturating_sub(jobs.len()) + self.waiting;
-            patience = (lock(&self.shared.stats).last_flush / PATIENCE).min(LONGEST_PATIENCE);
+            come.expected = taken + self.waiting;
+            come.patience = (lock(&self.shared.stats).last_flush / PATIENCE).min(LONGEST_PATIENCE);
         }
     }
 
-    /// Decides and writes one commit group from the front of `jobs`.
-    fn commit(&mut self, jobs: &mut VecDeque<Job>) {
+    /// Decides and writes one commit group from the front of `jobs` and of those that come; how many it took.
+    fn commit(&mut self, jobs: &mut VecDeque<Job>, expect: Come) -> usize {
         if let Some(error) = self.shared.poisoned() {
+            let taken = jobs.len();
             jobs.drain(..).for_each(|job| drop(job(Err(error.clone()))));
-            return;
+            return taken;
         }
         self.reserve.new_group();
         self.waiting = 0;
         if let Err(error) = self.shared.layers.failure().and_then(|()| self.roll_if_long()) {
             self.shared.poison(&error);
-            return;
+            return 0;
         }
-        let (mut staging, decided) = self.decide(jobs);
+        let (mut staging, decided, taken) = self.decide(jobs, expect);
         if staging.records.is_empty() {
             decided.into_iter().for_each(|one| (one.verdict.answer)(Ok(())));
-            return;
+            return taken;
         }
         match self.write(&mut staging) {
             Ok(()) => decided.into_iter().for_each(|one| (one.verdict.answer)(Ok(()))),
             Err(Failure::Poison(error)) => {
                 self.shared.poison(&error);
                 decided.into_iter().for_each(|one| (one.verdict.answer)(Err(error.clone())));
-                return;
+                return taken;
             }
             Err(Failure::Full(error)) => self.write_what_must_be(&staging, decided, error),
         }
         self.tell();
+        taken
     }
 
-    fn decide(&mut self, jobs: &mut VecDeque<Job>) -> (Staging, Vec<Decided>) {
+    /// Decides what is there, and what comes meanwhile: with many producers the last ones still check their documents
+    /// while those of the first are decided here.
+    fn decide(&mut self, jobs: &mut VecDeque<Job>, expect: Come) -> (Staging, Vec<Decided>, usize) {
         let mut staging = self.staging();
-        let mut decided = Vec::with_capacity(jobs.len());
-        while decided.len() < MAX_GROUP && staging.bytes < MAX_GROUP_BYTES as u64 {
-            let Some(job) = jobs.pop_front() else { break };
-            let first = staging.records.len();
-            let now = self.shared.clock.now();
-            let mut transaction = Transaction::new(&self.shared, &mut staging, &mut self.reserve, now);
-            let Some(verdict) = job(Ok(&mut transaction)) else { continue };
-            let takes = verdict.keep && transaction.keep();
-            decided.push(Decided { verdict, records: first..staging.records.len(), takes });
+        let (mut decided, mut taken) = (Vec::with_capacity(jobs.len().max(expect.expected)), 0);
+        let began = self.shared.clock.monotonic();
+        loop {
+            while decided.len() < MAX_GROUP && staging.bytes < MAX_GROUP_BYTES as u64 {
+                let Some(job) = jobs.pop_front() else { break };
+                taken += 1;
+                let first = staging.records.len();
+                let now = self.shared.clock.now();
+                let mut transaction = Transaction::new(&self.shared, &mut staging, &mut self.reserve, now);
+                let Some(verdict) = job(Ok(&mut transaction)) else { continue };
+                let takes = verdict.keep && transaction.keep();
+                decided.push(Decided { verdict, records: first..staging.records.len(), takes });
+            }
+            let full = decided.len() >= MAX_GROUP || staging.bytes >= MAX_GROUP_BYTES as u64;
+            let missing = expect.expected.min(MAX_GROUP).saturating_sub(taken);
+            if full || missing == 0 {
+                return (staging, decided, taken);
+            }
+            *jobs = self.shared.take_more(
+                missing,
+                expect.patience.saturating_sub(self.shared.clock.monotonic().saturating_sub(began)),
+            );
+            if jobs.is_empty() {
+                return (staging, decided, taken);
+            }
         }
-        (staging, decided)
     }
 
     fn staging(&self) -> Staging {
