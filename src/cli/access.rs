@@ -1,53 +1,36 @@
 //! The journal, wherever it is: open here, or held by an agent that is asked instead. A command does not know which, nor
 //! that it may change while it works.
 
+mod answer;
+mod line;
+mod place;
+
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use tokio::runtime::Runtime;
 
+use self::answer::{known, rejected, ticket, trouble_of_agent};
+pub use self::line::Line;
+pub use self::place::verify;
+use self::place::{At, STEP, locate};
 use super::config::Config;
 use super::trouble::Trouble;
 use super::{connect, trouble_of};
 use crate::agent::client::{Client, Failed};
-use crate::domain::document::NewDocument;
-use crate::domain::id::Key;
-use crate::error::{Error, Rejection};
-use crate::journal::JournalError;
+use crate::error::Error;
 use crate::queue::{Begun, Queue, clip};
-use crate::view::{
-    ArchivedView, Decision, DocumentView, ListFilter, ReleaseDecision, StatusView, Summary, Taken, Ticket, Verified,
-};
+use crate::view::{ArchivedView, Decision, DocumentView, ListFilter, ReleaseDecision, StatusView, Summary, Ticket};
 
-/// Pause before looking again who has the journal.
-const STEP: Duration = Duration::from_millis(50);
-/// How often is looked when the holder says that it serves an agent: it may be opening a large journal, or closing it.
-const FOR_AN_AGENT: u32 = 300;
-/// And when it does not: another command is done in a moment.
-const FOR_OTHERS: u32 = 10;
 /// How often one call is made again because the agent went away.
 const AGAIN: u32 = 20;
-
-/// Where the journal is.
-enum At {
-    Here(Queue),
-    There(Client),
-}
 
 /// The journal.
 pub struct Access<'a> {
     config: &'a Config,
     at: At,
     runtime: Runtime,
-}
-
-/// A document with the line that it was read from.
-pub struct Line {
-    /// The document; it has a key.
-    pub document: NewDocument,
-    /// The line, with the key in it.
-    pub text: Vec<u8>,
 }
 
 /// Documents being taken.
@@ -65,49 +48,6 @@ impl Taking {
             Taking::Begun(begun) => begun.wait(),
             Taking::Done(taken) => taken,
         }
-    }
-}
-
-impl Line {
-    /// From a line as it was read. One without a key gets it here: should the line have to be handed over twice, it is
-    /// the same document.
-    pub fn new(mut document: NewDocument, text: &[u8]) -> Line {
-        let mut text = text.to_vec();
-        if document.key.is_none() {
-            let key = Key::random(uuid::Uuid::new_v4());
-            // With every digit of its numbers: they are kept as text.
-            let object = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&text);
-            let written = object.and_then(|mut object| {
-                object.insert("key".to_owned(), serde_json::Value::String(key.to_string()));
-                serde_json::to_vec(&object)
-            });
-            if let Ok(written) = written {
-                text = written;
-            }
-            document.key = Some(key);
-        }
-        Line { document, text }
-    }
-}
-
-/// Opens the journal, or finds the agent that holds it: this with the queue, that with the client.
-fn locate(config: &Config, runtime: &Runtime) -> Result<At, Trouble> {
-    let client = Client::new(connect::agent_place(config)?);
-    let mut looked = 0;
-    loop {
-        let locked = match connect::try_open(config, "") {
-            Ok(queue) => return Ok(At::Here(queue)),
-            Err(error) => error,
-        };
-        let Error::Journal(JournalError::Locked { holder, .. }) = &locked else { return Err(trouble_of(locked)) };
-        if runtime.block_on(client.is_there()) {
-            return Ok(At::There(client));
-        }
-        looked += 1;
-        if looked >= if holder.contains(" run)") { FOR_AN_AGENT } else { FOR_OTHERS } {
-            return Err(trouble_of(locked));
-        }
-        runtime.block_on(async { tokio::time::sleep(STEP).await });
     }
 }
 
@@ -356,76 +296,7 @@ impl Waiting<'_> {
     }
 }
 
-/// Reads the whole journal, wherever it is.
-///
-/// # Errors
-/// As [`Access::open`].
-pub fn verify(config: &Config, here: impl Fn() -> Result<Verified, Error>) -> Result<Verified, Trouble> {
-    let runtime = super::runtime()?;
-    let client = Client::new(connect::agent_place(config)?);
-    let mut looked = 0;
-    loop {
-        let locked = match here() {
-            Ok(found) => return Ok(found),
-            Err(error) => error,
-        };
-        let Error::Journal(JournalError::Locked { holder, .. }) = &locked else { return Err(trouble_of(locked)) };
-        match runtime.block_on(client.verify()) {
-            Ok(found) => return Ok(found),
-            Err(Failed::Gone(_)) => {}
-            Err(failed) => return Err(trouble_of_agent(&failed)),
-        }
-        looked += 1;
-        if looked >= if holder.contains(" run)") { FOR_AN_AGENT } else { FOR_OTHERS } {
-            return Err(trouble_of(locked));
-        }
-        runtime.block_on(async { tokio::time::sleep(STEP).await });
-    }
-}
-
 /// The moment, as exactly as the journal keeps it.
 fn now() -> DateTime<Utc> {
     connect::clock().now().trunc_subsecs(6)
-}
-
-/// A decision about an unknown key is one that was not taken.
-fn known(key: &str, decided: Result<Decision, Error>) -> Result<Decision, Error> {
-    let not = |why: String| Decision { key: key.to_owned(), state: None, done: false, why };
-    match decided {
-        Err(error @ Error::UnknownKey(_)) => Ok(not(error.to_string())),
-        Err(Error::Rejected(rejection)) => Ok(not(rejection.message)),
-        other => other,
-    }
-}
-
-fn ticket(taken: Taken) -> Ticket {
-    let Taken { key, id, state, duplicate, .. } = taken;
-    Ticket { key, id, state, duplicate }
-}
-
-/// Every code of a refusal (CONTRACT.md 5).
-const CODES: [&str; 8] = [
-    "malformed",
-    "unknown_field",
-    "invalid",
-    "key_reused",
-    "unknown_account",
-    "unknown_parent",
-    "parent_conflict",
-    "too_large",
-];
-
-fn rejected(not: crate::view::NotTaken) -> Error {
-    let crate::view::ErrorView { code, message, violations } = not.error;
-    let code = CODES.into_iter().find(|known| *known == code).unwrap_or("journal");
-    Error::Rejected(Rejection { code, message, violations })
-}
-
-fn trouble_of_agent(failed: &Failed) -> Trouble {
-    let code = match failed {
-        Failed::Said(_, error) if error.code == "journal_damaged" => "journal_damaged",
-        Failed::Said(_, error) if error.code == "journal" => "journal",
-        _ => "agent",
-    };
-    Trouble::new(code, failed.to_string())
 }

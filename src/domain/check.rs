@@ -53,6 +53,12 @@ impl fmt::Display for Violation {
     }
 }
 
+impl From<&Violation> for String {
+    fn from(violation: &Violation) -> String {
+        violation.to_string()
+    }
+}
+
 /// Everything that is wrong with a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violations(pub Vec<Violation>);

@@ -9,9 +9,11 @@ use std::sync::atomic::Ordering;
 
 use chrono::{DateTime, Utc};
 
+use super::Journal;
 use super::apply;
 use super::archive::{self, Archive};
 use super::chain::Chain;
+use super::durable::Live;
 use super::error::{JournalError, Result};
 use super::files::{File, is_full, read_full, write_full};
 use super::index::Reached;
@@ -21,7 +23,6 @@ use super::record::{self, Frame, Hash, Position};
 use super::resolve::same;
 use super::segment::{self, Header};
 use super::shared::{Shared, lock};
-use super::{Journal, Live};
 use crate::domain::event::Entry;
 use crate::domain::id::{DocId, Key};
 use crate::domain::state::Progress;

@@ -29,10 +29,12 @@ mod archiving;
 mod blocks;
 mod chain;
 mod checkpoint;
+mod durable;
 mod error;
 mod files;
 mod filter;
 mod folders;
+mod handle;
 mod heads;
 mod index;
 mod keys;
@@ -40,6 +42,7 @@ mod layers;
 mod live;
 mod merge;
 mod note;
+mod options;
 mod packed;
 mod pending;
 mod place;
@@ -65,96 +68,31 @@ mod verify;
 mod view;
 mod writer;
 
-use std::any::Any;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
 
 use uuid::Uuid;
 
-use self::apply::{Entries, Pair};
 pub use self::archiving::{Archived, Unsound};
+use self::durable::Live;
 pub use self::error::JournalError;
-use self::error::{Result, panic_words};
 pub use self::files::{File, Files, RealFiles};
+use self::handle::{Handle, finish, take_lock};
+pub use self::options::{Options, Recovery};
 pub use self::pending::Pending;
 use self::pending::{awaited, job};
-use self::record::Position;
 pub use self::shared::Stats;
-use self::shared::{Shared, lock};
+use self::shared::lock;
 pub use self::transaction::Transaction;
 pub use self::verify::{Damage, Found, Report, read_all, verify};
-use self::view::source::Source;
 pub use self::view::{Filter, Group, Recorded, View};
-use self::writer::Writer;
-use crate::clock::{Clock, SystemClock};
-use crate::domain::event::Entry;
-use crate::domain::id::DocId;
-use crate::domain::limits::{RESERVE_BYTES, SEGMENT_BYTES};
 use crate::domain::state::State;
-
-/// How to open a journal.
-#[derive(Clone)]
-pub struct Options {
-    /// The clock whose time is written down.
-    pub clock: Arc<dyn Clock>,
-    /// The file system that holds the journal (the index's files are always on the machine's own).
-    pub files: Arc<dyn Files>,
-    /// Bytes after which a segment is sealed and a new one begun.
-    pub segment_bytes: u64,
-    /// Bytes of disk kept aside for what becomes of documents already taken when the disk is full.
-    pub reserve_bytes: u64,
-    /// Changed index entries that are kept in memory before they go to the index's files together. More is fewer bytes
-    /// written, more memory, and more records read again after a kill.
-    pub index_batch: usize,
-    /// Keeps the index in memory: every open reads the whole journal, and memory grows with it. For tests and repairs.
-    pub index_in_memory: bool,
-    /// What this process does with the journal, for those who find it locked: `run`. May be empty.
-    pub role: &'static str,
-}
-
-impl Default for Options {
-    fn default() -> Options {
-        Options {
-            clock: Arc::new(SystemClock),
-            files: Arc::new(RealFiles),
-            segment_bytes: SEGMENT_BYTES,
-            reserve_bytes: RESERVE_BYTES,
-            index_batch: 48 * 1024,
-            index_in_memory: false,
-            role: "",
-        }
-    }
-}
-
-/// What opening found and did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Recovery {
-    /// The journal was made now.
-    pub created: bool,
-    /// The last process closed it in good order.
-    pub clean: bool,
-    /// Bytes of a torn tail that were cut; they had never been acknowledged.
-    pub cut: u64,
-    /// Records read again to bring the index up.
-    pub replayed: u64,
-    /// Why the index was rebuilt, if it was.
-    pub rebuilt: Option<String>,
-    /// Documents found `sending`: nobody knows what became of them.
-    pub interrupted: Vec<DocId>,
-}
 
 /// An open journal. Clones are the same journal; when the last one goes it is closed.
 #[derive(Clone)]
 pub struct Journal {
     handle: Arc<Handle>,
-}
-
-struct Handle {
-    shared: Arc<Shared>,
-    writer: Mutex<Option<JoinHandle<Result<()>>>>,
 }
 
 impl Journal {
@@ -280,113 +218,3 @@ impl Journal {
         self.handle.close()
     }
 }
-
-impl Handle {
-    fn close(&self) -> Result<()> {
-        self.shared.stop();
-        if self.shared.on_writer_thread() {
-            return Ok(()); // it ends when this transaction does
-        }
-        // Held while waiting, so that a second caller waits too.
-        let mut writer = lock(&self.writer);
-        match writer.take().map(JoinHandle::join) {
-            None => Ok(()),
-            Some(Ok(result)) => result,
-            Some(Err(panic)) => Err(JournalError::Panicked(panic_words(&*panic))),
-        }
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        if let Err(error) = self.close() {
-            tracing::warn!(%error, "the journal was not closed in good order; nothing acknowledged is lost");
-        }
-    }
-}
-
-/// The end of the writer's thread: a clean stop, if nothing has failed.
-fn finish(mut writer: Writer, flusher: JoinHandle<()>, guard: Box<dyn Any + Send + Sync>) -> Result<()> {
-    let shared = writer.shared.clone();
-    let sealed = match shared.poisoned() {
-        None => writer.record(&Entry::Closed),
-        Some(error) => Err(error),
-    };
-    let flushed = sealed.and_then(|()| shared.layers.flush());
-    shared.layers.stop_flusher();
-    let joined = flusher.join().map_err(|panic| JournalError::index(panic_words(&*panic)));
-    let store = shared.layers.take_store();
-    let result =
-        flushed.and(joined).and_then(|()| store.map_or(Ok(()), index::Store::close)).and_then(|()| writer.mark(true));
-    // Whoever still makes an archive ends soon; nobody else may open the journal before.
-    drop(lock(&shared.archiving));
-    drop(guard);
-    result
-}
-
-fn take_lock(dir: &Path, files: &dyn Files, role: &str) -> Result<Box<dyn Any + Send + Sync>> {
-    files.create_dir(dir).map_err(|error| JournalError::io("make", dir, error))?;
-    let program = std::env::current_exe().ok();
-    let program = program.as_deref().and_then(Path::file_name).map_or("?".into(), |name| name.to_string_lossy());
-    let path = dir.join("lock");
-    let doing = if role.is_empty() { program } else { format!("{program} {role}").into() };
-    match files.lock(&path, &format!("process {} ({doing})\n", std::process::id())) {
-        Ok(Ok(guard)) => Ok(guard),
-        Ok(Err(holder)) => {
-            let holder = if holder.is_empty() { "another process".to_owned() } else { holder };
-            Err(JournalError::Locked { path: dir.to_owned(), holder })
-        }
-        Err(error) => Err(JournalError::io("lock", &path, error)),
-    }
-}
-
-/// The durable state.
-struct Live<'a>(&'a Shared);
-
-impl Entries for Live<'_> {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.0.layers.get_under(&[], key)
-    }
-    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>> {
-        self.0.layers.scan_under(&[], from, to, limit)
-    }
-}
-
-#[allow(private_interfaces, reason = "the trait is sealed")]
-impl Source for Live<'_> {
-    fn entries(&self) -> &dyn Entries {
-        self
-    }
-    fn read(&self, at: Position) -> Result<(Recorded, Position)> {
-        self.0.segments.read(at)
-    }
-    fn read_after(&self, seq: u64, near: Option<Position>, limit: usize) -> Result<Vec<Recorded>> {
-        self.0.segments.read_after(seq, self.0.last_seq.load(Ordering::Acquire), near, limit)
-    }
-}
-
-impl View for Live<'_> {}
-
-impl Entries for Journal {
-    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        Live(&self.handle.shared).get(key)
-    }
-    fn scan(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>> {
-        Live(&self.handle.shared).scan(from, to, limit)
-    }
-}
-
-#[allow(private_interfaces, reason = "the trait is sealed")]
-impl Source for Journal {
-    fn entries(&self) -> &dyn Entries {
-        self
-    }
-    fn read(&self, at: Position) -> Result<(Recorded, Position)> {
-        Live(&self.handle.shared).read(at)
-    }
-    fn read_after(&self, seq: u64, near: Option<Position>, limit: usize) -> Result<Vec<Recorded>> {
-        Live(&self.handle.shared).read_after(seq, near, limit)
-    }
-}
-
-impl View for Journal {}

@@ -1,9 +1,10 @@
 //! Small files beside the segments that a program likes to find again after a restart. They are no facts: one may be
 //! missing, old or unreadable, and nothing is wrong then. Replaced whole; a backup needs none.
 
+use super::Journal;
 use super::error::JournalError;
+use super::error::Result;
 use super::files;
-use super::{Journal, Result};
 
 /// Bytes of a note that are read: some thousand accounts.
 const MAX: usize = 64 * 1024;

@@ -1,72 +1,30 @@
 //! Reading everything and believing nothing: `verify`, and reading what is readable of a damaged journal.
 
-use std::path::{Path, PathBuf};
+mod check;
+mod report;
+mod scratch;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
 use std::sync::Arc;
 
-use super::apply::{self, At, Changes};
+use self::check::Check;
+pub use self::report::{Damage, Found, Report};
+use self::report::{anew, disagrees, elsewhere};
+use self::scratch::{Scratch, layers_for};
+
 use super::checkpoint::{self, Checkpoint};
 use super::error::{JournalError, Result};
 use super::files::Files;
 use super::folders;
-use super::index::{self, Reached, Store};
-use super::layers::{Layers, Under};
-use super::record::Position;
+use super::handle::take_lock;
+use super::index::{Reached, Store};
 use super::recovery::{INDEX, distrust};
-use super::replay::{Replayed, apply_one};
-use super::salvage::{self, Ended, Met, Of};
+use super::salvage::{self, Met, Of};
 use super::segment::{self, Names};
 use super::shared::lock;
-use super::view::Recorded;
 use super::{Journal, live};
-use crate::domain::event::Entry;
-use crate::domain::id::Key;
-
-/// Something in a journal that is not as it was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Damage {
-    /// The segment, by its first sequence number; 0 when it is not about one.
-    pub segment: u64,
-    /// The byte in it.
-    pub offset: u64,
-    /// The document concerned, if that can be made out.
-    pub key: Option<Key>,
-    /// What is wrong.
-    pub what: String,
-}
-
-/// What `verify` found.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Report {
-    /// Nothing is damaged. A torn tail is no damage: it was never acknowledged, and the next open cuts it.
-    pub sound: bool,
-    /// Records read.
-    pub records: u64,
-    /// Documents among them.
-    pub documents: u64,
-    /// Bytes of a torn tail.
-    pub torn: u64,
-    /// Why the index was not compared with the records, if it was not: there is none, or the next open makes it anew.
-    pub index_left_out: Option<String>,
-    /// Everything that is wrong.
-    pub damage: Vec<Damage>,
-}
-
-/// Something met while reading a journal that may be damaged.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Found {
-    /// A fact.
-    Record(Recorded),
-    /// A place where something is wrong; what follows is still read.
-    Damage(Damage),
-}
-
-/// Bytes of journal up to which the records' index is made in memory to compare; above, in a folder of its own.
-const IN_MEMORY: u64 = 128 * 1024 * 1024;
-/// Entries compared at a time.
-const STEP: usize = 1_000;
-/// Entries above which the records' index goes to the store.
-const FLUSH: usize = 64 * 1024;
 
 /// Reads the whole journal in `dir` and changes nothing in it: checksums, the chain of hashes, whether each fact can
 /// follow from those before, and the index against the facts.
@@ -75,8 +33,7 @@ const FLUSH: usize = 64 * 1024;
 /// [`JournalError::Locked`] while a process has it open; [`JournalError::Io`]; [`JournalError::Version`].
 pub fn verify(dir: &Path, files: Arc<dyn Files>) -> Result<Report, JournalError> {
     let (names, _lock) = begin(dir, &*files)?;
-    let scratch = Scratch(dir.join(SCRATCH));
-    scratch.remove()?;
+    let scratch = Scratch::new(dir)?;
     let checkpoint = checkpoint::read(&*files, dir)?;
     let known = match &checkpoint {
         checkpoint::Found::Whole(known) => Some(known.clone()),
@@ -102,7 +59,7 @@ pub fn verify(dir: &Path, files: Arc<dyn Files>) -> Result<Report, JournalError>
         }
     };
     let layers = layers_for(dir, &*files, &names, id, &scratch)?;
-    let mut check = Check { report, layers, changes: Changes::new(), known, index, failed: false };
+    let mut check = Check::new(report, layers, known, index);
     let ended = salvage::walk(&*files, dir, id, &names, &mut |met| check.meet(met))?;
     let report = check.finish(ended)?;
     scratch.remove()?;
@@ -114,8 +71,7 @@ pub(crate) fn open_journal(journal: &Journal) -> Result<Report> {
     let shared = &journal.handle.shared;
     let (dir, id) = (&shared.dir, shared.id);
     let _alone = lock(&shared.verifying);
-    let scratch = Scratch(dir.join(SCRATCH));
-    scratch.remove()?;
+    let scratch = Scratch::new(dir)?;
     let mut report = Report::default();
     // Read before the end is looked at: it never speaks of what comes later.
     let known = match checkpoint::read(&*shared.files, dir)? {
@@ -135,7 +91,7 @@ pub(crate) fn open_journal(journal: &Journal) -> Result<Report> {
     let mut names = Names { all: shared.segments.names(), archived: shared.segments.archived(), ..Names::default() };
     names.all.retain(|name| *name <= end.position.segment);
     let layers = layers_for(dir, &files, &names, id, &scratch)?;
-    let mut check = Check { report, layers, changes: Changes::new(), known, index: None, failed: false };
+    let mut check = Check::new(report, layers, known, None);
     let ended = salvage::walk(&files, dir, id, &names, &mut |met| check.meet(met))?;
     if let Some(what) = shared.layers.check_table()? {
         check.report.damage.push(elsewhere(anew(&what)));
@@ -146,31 +102,6 @@ pub(crate) fn open_journal(journal: &Journal) -> Result<Report> {
     let report = check.finish(ended)?;
     scratch.remove()?;
     Ok(report)
-}
-
-/// The folder that is there only while verifying.
-const SCRATCH: &str = "verify.tmp";
-
-/// Where the records' index is made to compare.
-fn layers_for(dir: &Path, files: &dyn Files, names: &Names, id: uuid::Uuid, scratch: &Scratch) -> Result<Layers> {
-    let store = if size(dir, files, names)? <= IN_MEMORY {
-        Store::memory()
-    } else {
-        Store::open(&scratch.0.join("records"), &scratch.0, id, false)?.0
-    };
-    Ok(Layers::new(id, store, FLUSH))
-}
-
-fn disagrees(entry: Option<&[u8]>) -> String {
-    let what = match entry {
-        Some(key) => format!("the index disagrees with the records at entry {}", key.escape_ascii()),
-        None => "the index disagrees with the records".to_owned(),
-    };
-    anew(&what)
-}
-
-fn anew(what: &str) -> String {
-    format!("{what}; remove the folder `{INDEX}` to have it made anew")
 }
 
 /// Reads every fact in the journal in `dir` that can be read, in order, damaged or not. Changes nothing.
@@ -205,41 +136,8 @@ type Lock = Box<dyn std::any::Any + Send + Sync>;
 fn begin(dir: &Path, files: &dyn Files) -> Result<(Names, Lock)> {
     // Asked first, so that a wrong path is told and not made into an empty journal.
     files.names(&segment::folder(dir)).map_err(|error| JournalError::io("read", dir, error))?;
-    let lock = super::take_lock(dir, files, "verify")?;
+    let lock = take_lock(dir, files, "verify")?;
     Ok((segment::names(files, dir)?, lock))
-}
-
-fn elsewhere(what: String) -> Damage {
-    Damage { segment: 0, offset: 0, key: None, what }
-}
-
-fn size(dir: &Path, files: &dyn Files, names: &Names) -> Result<u64> {
-    names.all.iter().try_fold(0, |sum, name| {
-        let file = match segment::open(files, dir, *name) {
-            Ok((file, _)) => file,
-            Err(JournalError::Damaged { .. }) => return Ok(sum), // an archive; told where it is read
-            Err(error) => return Err(error),
-        };
-        let length = file.length().map_err(|error| JournalError::io("measure", &segment::path(dir, *name), error));
-        Ok(sum + length?)
-    })
-}
-
-/// A folder for what is needed only while verifying.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn remove(&self) -> Result<()> {
-        folders::remove_folder(&self.0)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if let Err(error) = self.remove() {
-            tracing::warn!(%error, "a folder used while verifying is left behind");
-        }
-    }
 }
 
 enum NoIndex {
@@ -262,7 +160,7 @@ fn open_index(
         return Err(NoIndex::LeftOut(why));
     }
     let damaged = |error| NoIndex::Damaged(format!("{error}; the next open makes it anew"));
-    let copy = scratch.0.join("index");
+    let copy = scratch.join("index");
     folders::copy(&dir.join(INDEX), &copy).map_err(damaged)?;
     match Store::open(&copy, dir, id, known.is_some_and(|known| known.clean)).map_err(damaged)? {
         (store, Some(reached)) => match store.check_table(id) {
@@ -270,175 +168,5 @@ fn open_index(
             None => Ok((store, reached)),
         },
         (_, None) => Err(NoIndex::LeftOut("it is empty".to_owned())),
-    }
-}
-
-struct Check {
-    report: Report,
-    layers: Layers,
-    changes: Changes,
-    known: Option<Checkpoint>,
-    index: Option<(Store, Reached)>,
-    /// A fact could not follow: those after it are no longer judged.
-    failed: bool,
-}
-
-impl Check {
-    fn under<'a>(&'a self, over: &'a [&'a Changes]) -> Under<'a> {
-        Under { layers: &self.layers, over }
-    }
-
-    fn damage(&mut self, at: Position, key: Option<Key>, what: impl Into<String>) {
-        self.report.damage.push(Damage { segment: at.segment, offset: at.offset, key, what: what.into() });
-    }
-
-    fn meet(&mut self, met: Met) -> Result<()> {
-        match met {
-            Met::Damage { at, what, of } => {
-                let key = of.and_then(|of| self.key(of));
-                self.damage(at, key, what);
-                self.failed = true;
-                Ok(())
-            }
-            Met::Record { recorded, position, previous, hash, group, ends_group } => {
-                let reached = Reached { seq: recorded.seq, group, position, hash };
-                let at = At { seq: recorded.seq, time: recorded.at, position };
-                self.record(Replayed { at, entry: recorded.entry, previous })?;
-                if self.known.as_ref().is_some_and(|known| known.seq == reached.seq && known.hash != hash) {
-                    self.damage(position, None, "this is not the record that was durable by the file `checkpoint`");
-                }
-                if ends_group { self.group_end(reached) } else { Ok(()) }
-            }
-        }
-    }
-
-    fn key(&self, of: Of) -> Option<Key> {
-        match of {
-            Of::Key(key) => Some(key),
-            Of::Document(id) => {
-                let document = apply::document(&self.under(&[&self.changes]), id).ok().flatten();
-                document.map(|document| document.progress.key)
-            }
-        }
-    }
-
-    fn record(&mut self, replayed: Replayed) -> Result<()> {
-        self.report.records += 1;
-        self.report.documents += u64::from(matches!(replayed.entry, Entry::Enqueued(_)));
-        match apply_one(&replayed, &self.under(&[&self.changes])) {
-            Ok(changes) => self.changes.extend(changes),
-            Err(JournalError::Damaged { what, .. }) => {
-                if !self.failed {
-                    let key = Of::entry(Some(replayed.entry)).and_then(|of| self.key(of));
-                    self.damage(replayed.at.position, key, what);
-                }
-                self.failed = true;
-            }
-            Err(error) => return Err(error),
-        }
-        Ok(())
-    }
-
-    fn group_end(&mut self, reached: Reached) -> Result<()> {
-        self.layers.publish(std::mem::take(&mut self.changes), reached, true)?;
-        if self.layers.pending() > FLUSH {
-            self.layers.flush_here()?;
-        }
-        match self.index.take_if(|(_, index)| index.seq == reached.seq) {
-            Some((_, index)) if index != reached => {
-                self.damage(
-                    reached.position,
-                    None,
-                    "the index was made of another record here; the next open makes it anew",
-                );
-            }
-            Some((store, _)) if !self.failed => self.compare(&store)?,
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// Compares the index with what the records say it should be.
-    fn compare(&mut self, store: &Store) -> Result<()> {
-        let mut from = index::FIRST_ENTRY.to_vec();
-        loop {
-            let (ours, theirs) =
-                (self.layers.scan_under(&[], &from, &[0xff], STEP)?, store.range(&from, &[0xff], STEP)?);
-            let wrong = ours.iter().zip(&theirs).position(|(ours, theirs)| ours != theirs);
-            let wrong = wrong.or((ours.len() != theirs.len()).then_some(ours.len().min(theirs.len())));
-            if let Some(wrong) = wrong {
-                let entry = ours.get(wrong).into_iter().chain(theirs.get(wrong)).map(|(key, _)| key).min();
-                self.report.damage.push(elsewhere(disagrees(entry.map(Vec::as_slice))));
-                return Ok(());
-            }
-            let Some((last, _)) = ours.last() else { return Ok(()) };
-            from.clone_from(last);
-            from.push(0);
-        }
-    }
-
-    fn finish(mut self, ended: Ended) -> Result<Report> {
-        let beyond = |seq| format!("the journal ends with record {}, but record {seq} was durable", ended.seq_whole);
-        let known = self.known.as_ref().map_or(0, |known| known.seq);
-        let index = self.index.take().map_or(0, |(_, reached)| reached.seq);
-        if known.max(index) > ended.seq_whole && !self.failed {
-            self.damage(ended.at, None, beyond(known.max(index)));
-        }
-        self.report.torn = ended.torn;
-        self.report.sound = self.report.damage.is_empty();
-        Ok(self.report)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::keys;
-    use super::*;
-    use crate::domain::document::Kind;
-    use crate::domain::event::Enqueued;
-    use crate::domain::totals::Kept;
-    use crate::journal::{Journal, Options, RealFiles};
-
-    /// Any entry too many, missing or other than the records say.
-    #[test]
-    fn an_index_that_disagrees_is_found() {
-        let dir = tempfile::tempdir().unwrap();
-        let (journal, _) = Journal::open(dir.path(), Options::default()).unwrap();
-        let (id, name): (_, Key) = (journal.id(), "till/1".parse().unwrap());
-        let taken = Enqueued {
-            key: name.clone(),
-            kind: Kind::Receipt,
-            account: None,
-            fiscal_id: None,
-            parent: None,
-            issued_at: chrono::DateTime::UNIX_EPOCH,
-            body: "{}".to_owned(),
-            totals: Kept::default(),
-            fingerprint: [0; 32],
-            deadline: None,
-            invoice_name: None,
-            warnings: Vec::new(),
-        };
-        journal.transact(move |tx| tx.enqueue(taken)).unwrap().unwrap();
-        journal.close().unwrap();
-        let verified = || verify(dir.path(), Arc::new(RealFiles)).unwrap();
-        assert!(verified().sound && verified().index_left_out.is_none());
-        for (key, value) in
-            [(keys::of_key(&name), Some(vec![9])), (keys::of_key(&name), None), (b"zz".to_vec(), Some(vec![]))]
-        {
-            let change = |key: &Vec<u8>, value| {
-                let (store, reached) = Store::open(&dir.path().join(INDEX), dir.path(), id, true).unwrap();
-                let before = store.get(key).unwrap();
-                store.apply(id, &Changes::from([(key.clone(), value)]), reached.unwrap()).unwrap();
-                store.close().unwrap();
-                before
-            };
-            let before = change(&key, value);
-            let report = verified();
-            assert_eq!(report.damage.len(), 1, "{report:?}");
-            assert!(report.damage[0].what.contains("the index disagrees"), "{report:?}");
-            change(&key, before);
-            assert!(verified().sound);
-        }
     }
 }

@@ -10,33 +10,25 @@ use crate::domain::outcome::{
     Answer, HoldAnswer, HoldReason, HoldScope, LookUpOutcome, Refusal, SubmitOutcome, TrackOutcome,
 };
 
-/// The answer to a submission, if its status alone decides, or the error object that a provider's own judgement begins
-/// with. A 2xx is [`Verdict::Success`]; what it must hold is the provider's matter.
-pub(crate) enum Verdict {
-    /// 2xx.
-    Success,
-    /// Decided.
-    Done(SubmitOutcome),
-    /// A 4xx with the provider's own JSON error.
-    Error(Value),
-}
-
-/// Judges what is the same for all.
-pub(crate) fn common(reply: &Reply) -> Verdict {
-    let unknown = |what: &str| Verdict::Done(SubmitOutcome::Unknown { why: format!("HTTP {}: {what}", reply.status) });
-    let said = || Verdict::Done(SubmitOutcome::Unknown { why: words(reply) });
+/// What an answer to a submission proves. Where its status does not decide, the provider's own judgement does: `accepted`
+/// says whether a 2xx holds what it must, `rejected` what a 4xx with the provider's own JSON error means.
+pub(crate) fn submission(
+    reply: &Reply,
+    accepted: impl FnOnce() -> SubmitOutcome,
+    rejected: impl FnOnce(&Value) -> SubmitOutcome,
+) -> SubmitOutcome {
+    let unknown = |what: &str| SubmitOutcome::Unknown { why: format!("HTTP {}: {what}", reply.status) };
+    let said = || SubmitOutcome::Unknown { why: words(reply) };
     match reply.status {
-        200..=299 => Verdict::Success,
+        200..=299 => accepted(),
         300..=399 => unknown("a redirect, which is not followed; is the configured address right?"),
         // Timed out or overtaken on the provider's side, or given up by something between: nobody knows.
         408 | 425 | 499 => said(),
-        429 => {
-            Verdict::Done(SubmitOutcome::Deferred { why: words(reply), retry_after: reply.retry_after, account: true })
-        }
-        401 => Verdict::Done(hold(HoldScope::Account, HoldReason::Credentials, reply)),
-        402 => Verdict::Done(hold(HoldScope::Account, HoldReason::Unpaid, reply)),
+        429 => SubmitOutcome::Deferred { why: words(reply), retry_after: reply.retry_after, account: true },
+        401 => hold(HoldScope::Account, HoldReason::Credentials, reply),
+        402 => hold(HoldScope::Account, HoldReason::Unpaid, reply),
         400..=498 => match json::parse(&reply.body) {
-            Some(error) if is_providers_own(&error) => Verdict::Error(error),
+            Some(error) if is_providers_own(&error) => rejected(&error),
             _ => unknown("not an error of the provider's own; something between us answered"),
         },
         _ => said(),

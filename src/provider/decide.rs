@@ -3,9 +3,11 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+use super::classify::NoRead;
 use super::matching::{Agreement, Tagged, return_quantities};
 use super::{Call, receipt};
 use crate::domain::account::ProviderKind;
+use crate::domain::limits::MAX_CANDIDATES;
 use crate::domain::outcome::LookUpOutcome;
 
 /// A receipt that may be the lost sale; unclaimed.
@@ -16,6 +18,16 @@ pub(crate) struct Candidate {
     pub origin: Tagged,
     pub agreement: Agreement,
     pub row: Value,
+}
+
+/// Those that look like the lost sale, each once: several lists may have shown it. They are read whole, so they must be few.
+pub(crate) fn few(mut found: Vec<(String, Value)>) -> Result<Vec<(String, Value)>, NoRead> {
+    found.sort_by(|(a, _), (b, _)| a.cmp(b));
+    found.dedup_by(|(a, _), (b, _)| a == b);
+    if found.len() > MAX_CANDIDATES {
+        return Err(NoRead::failed(format!("{} receipts look like it: too many to read", found.len())));
+    }
+    Ok(found)
 }
 
 /// Decides about a sale. Our tag singles out, if the content does not contradict; then the content of those that were

@@ -16,7 +16,6 @@ mod receipt;
 mod session;
 mod smart_receipt;
 mod stamp;
-mod stamp_files;
 mod verdict;
 mod wall;
 

@@ -3,16 +3,20 @@
 //! the other would shrink a price by its VAT (PROVIDERS.md 1.1, 1.5.11).
 
 use chrono::{DateTime, Utc};
+use reqwest::{Method, Url};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::classify::NoRead;
+use super::correction::cannot_be_sent;
 use super::json::{self, Moment};
+use super::session::Ask;
 use crate::domain::account::ProviderKind;
 use crate::domain::document::{Item, Receipt};
 use crate::domain::id::Key;
 use crate::domain::limits::MAX_TAGS;
 use crate::domain::money::Decimal;
-use crate::domain::outcome::{Remote, RemoteItem, TrackOutcome};
+use crate::domain::outcome::{Remote, RemoteItem, SubmitOutcome, TrackOutcome};
 
 /// A sale as the receipt APIs take it. Amounts that are nothing are left out: their own checks speak of what is
 /// "specified".
@@ -130,6 +134,28 @@ struct ReturnLine<'a> {
 pub(crate) fn return_body(items: &[(String, Decimal)]) -> serde_json::Result<Vec<u8>> {
     let items = items.iter().map(|(id, quantity)| ReturnLine { id, quantity: *quantity }).collect();
     serde_json::to_vec(&ReturnBody { items })
+}
+
+/// The request as a submission, if it can be made: the address may hold what is no id.
+pub(crate) fn submission(
+    method: Method,
+    url: Option<Url>,
+    body: Option<serde_json::Result<Vec<u8>>>,
+    key: &Key,
+) -> Result<Ask, SubmitOutcome> {
+    let body = body.transpose().map_err(|err| cannot_be_sent(&format!("it cannot be written as JSON: {err}")))?;
+    let url = url.ok_or_else(|| cannot_be_sent("the parent's id is not one that can be asked for"))?;
+    Ok(Ask::submission(method, url, body, key))
+}
+
+/// The receipt of an answer to "give me `id`".
+pub(crate) fn asked_for(provider: ProviderKind, answer: &Value, id: &str) -> Result<Value, NoRead> {
+    let row = json::unwrap_data(answer);
+    match id_of(provider, row) {
+        Some(found) if found == id => Ok(row.clone()),
+        Some(_) => Err(NoRead::failed("the answer is another receipt than the one asked for")),
+        None => Err(NoRead::failed("the answer is not a receipt")),
+    }
 }
 
 /// The provider's id of a receipt: `id` (Openapi), `uuid` (Smart Receipt).

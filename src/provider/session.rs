@@ -1,118 +1,26 @@
 //! Requests with a token: kept, renewed early, one login at a time, renewed once when refused.
 
+mod ask;
+mod token;
+
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 
+pub(crate) use self::ask::{Ask, Trouble};
+pub(crate) use self::token::jwt_life;
+use self::token::{EARLY, EARLY_IN_QUIET, Token};
 use super::classify;
 use super::http::{Broken, Http, Reply, Request, clip};
 use super::wall::within;
-use crate::domain::id::Key;
 use crate::domain::outcome::{Answer, HoldAnswer, HoldReason, HoldScope, SubmitOutcome};
 
-/// A token is renewed this long before its end, so that no request meets the end (less for short-lived ones).
-const EARLY: TimeDelta = TimeDelta::minutes(5);
-/// And this long before it in quiet moments, so that no request waits for a login.
-const EARLY_IN_QUIET: TimeDelta = TimeDelta::minutes(20);
 /// What is believed of a token that does not say when it ends; a refusal renews it anyway.
 const DEFAULT_LIFE: TimeDelta = TimeDelta::hours(12);
-
-/// Why a request has no answer to be judged.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Trouble {
-    /// Nothing of the request proper left.
-    NotSent(String),
-    /// It may have arrived.
-    Unknown { why: String, status: Option<u16>, skew_ms: Option<i64> },
-    /// The login was told to wait.
-    Deferred { why: String, retry_after: Option<Duration> },
-    /// The credentials are refused, also after a renewal.
-    Hold { hold: HoldAnswer, status: u16 },
-}
-
-impl From<Broken> for Trouble {
-    fn from(broken: Broken) -> Trouble {
-        match broken {
-            Broken::NotSent(why) => Trouble::NotSent(why),
-            Broken::Unknown { why, status, skew_ms } => Trouble::Unknown { why, status, skew_ms },
-        }
-    }
-}
-
-/// A request before it has its token.
-#[derive(Clone)]
-pub(crate) struct Ask {
-    pub method: Method,
-    pub url: Url,
-    pub accept: &'static str,
-    pub content_type: Option<&'static str>,
-    pub body: Option<Vec<u8>>,
-    pub idempotency_key: Option<String>,
-}
-
-impl Ask {
-    pub(crate) fn get(url: Url) -> Ask {
-        let accept = "application/json";
-        Ask { method: Method::GET, url, accept, content_type: None, body: None, idempotency_key: None }
-    }
-
-    pub(crate) fn with_json(method: Method, url: Url, body: Vec<u8>) -> Ask {
-        Ask { method, content_type: Some("application/json"), body: Some(body), ..Ask::get(url) }
-    }
-
-    /// A submission, with our key: no provider here knows the header (PROVIDERS.md 4.1), it harms none, and it may
-    /// serve a person who reads their logs.
-    pub(crate) fn submission(method: Method, url: Url, body: Option<Vec<u8>>, key: &Key) -> Ask {
-        let ask = match body {
-            Some(body) => Ask::with_json(method, url, body),
-            None => Ask { method, ..Ask::get(url) },
-        };
-        Ask { idempotency_key: Some(key.to_string()), ..ask }
-    }
-
-    fn into_request(self, token: &Token) -> Result<Request, Broken> {
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static(self.accept));
-        if let Some(kind) = self.content_type {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-        }
-        let bad = |what: &str| Broken::NotSent(format!("{what} cannot be sent in a header"));
-        if let Some(key) = &self.idempotency_key {
-            let value = HeaderValue::from_str(key).map_err(|_| bad("the key"))?;
-            headers.insert(HeaderName::from_static("idempotency-key"), value);
-        }
-        headers.insert(AUTHORIZATION, token.header().ok_or_else(|| bad("the token"))?);
-        Ok(Request { method: self.method, url: self.url, headers, body: self.body })
-    }
-}
-
-#[derive(Clone)]
-struct Token {
-    secret: SecretString,
-    number: u64,
-    got: DateTime<Utc>,
-    ends: DateTime<Utc>,
-}
-
-impl Token {
-    fn header(&self) -> Option<HeaderValue> {
-        let mut value = HeaderValue::from_str(&format!("Bearer {}", self.secret.expose_secret())).ok()?;
-        value.set_sensitive(true);
-        Some(value)
-    }
-
-    /// Whether it will do, if it must last `early` more (a quarter of its life at most).
-    fn lasts(&self, now: DateTime<Utc>, early: TimeDelta) -> bool {
-        let life = self.ends - self.got;
-        // A clock that went backwards past the moment it was got says nothing about its end.
-        self.got <= now && now < self.ends - early.min(life / 4)
-    }
-}
 
 /// A token and how long it lasts, from a login's answer.
 pub(crate) struct LoggedIn {
@@ -281,16 +189,6 @@ impl Session {
     }
 }
 
-impl Trouble {
-    /// In words.
-    pub(crate) fn words(&self) -> &str {
-        match self {
-            Trouble::NotSent(why) | Trouble::Unknown { why, .. } | Trouble::Deferred { why, .. } => why,
-            Trouble::Hold { hold, .. } => &hold.detail,
-        }
-    }
-}
-
 /// What an unsuccessful login means.
 fn login_refused(reply: &Reply) -> Trouble {
     let status = reply.status;
@@ -315,69 +213,4 @@ fn refused(reply: &Reply) -> Trouble {
     let detail = clip(&classify::words(reply));
     let hold = HoldAnswer { scope: HoldScope::Account, reason: HoldReason::Credentials, detail };
     Trouble::Hold { hold, status: reply.status }
-}
-
-/// The life of a JSON Web Token by its own words: `exp` less `iat`, so that a wrong clock of ours does not matter;
-/// without `iat`, `exp` less `now`. `None` when it cannot be read.
-pub(crate) fn jwt_life(token: &str, now: DateTime<Utc>) -> Option<TimeDelta> {
-    let claims = super::json::parse(&base64url(token.split('.').nth(1)?)?)?;
-    let seconds = |name| -> Option<i64> {
-        let text = super::json::text(&claims, name)?;
-        text.split('.').next()?.parse().ok()
-    };
-    let from = seconds("iat").unwrap_or_else(|| now.timestamp());
-    TimeDelta::try_seconds(seconds("exp")?.checked_sub(from)?)
-}
-
-/// Decodes base64url; padding is optional.
-fn base64url(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    let (mut bits, mut count) = (0u32, 0u32);
-    for symbol in text.trim_end_matches('=').bytes() {
-        let value = match symbol {
-            b'A'..=b'Z' => symbol - b'A',
-            b'a'..=b'z' => symbol - b'a' + 26,
-            b'0'..=b'9' => symbol - b'0' + 52,
-            b'-' | b'+' => 62,
-            b'_' | b'/' => 63,
-            _ => return None,
-        };
-        bits = (bits << 6) | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count) as u8);
-            bits &= (1 << count) - 1;
-        }
-    }
-    Some(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_says_how_long_it_lasts() {
-        let now = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
-        // {"iat":1540312489,"exp":1540398889,"username":"pos@example.com"}
-        let token = "e30.eyJpYXQiOjE1NDAzMTI0ODksImV4cCI6MTU0MDM5ODg4OSwidXNlcm5hbWUiOiJwb3NAZXhhbXBsZS5jb20ifQ.c2ln";
-        assert_eq!(jwt_life(token, now), Some(TimeDelta::seconds(86_400)));
-        // {"exp":1700000060}
-        assert_eq!(jwt_life("e30.eyJleHAiOjE3MDAwMDAwNjB9.x", now), Some(TimeDelta::seconds(60)));
-        for unreadable in ["", "opaque", "a.b.c", "e30.e30.e30", "..", "e30.!!!.x", "e30.eyJleHAiOiJzb29uIn0.x"] {
-            assert_eq!(jwt_life(unreadable, now), None, "{unreadable}");
-        }
-    }
-
-    #[test]
-    fn a_token_is_renewed_before_its_end() {
-        let at = |seconds| DateTime::from_timestamp(seconds, 0).unwrap();
-        let token = |life| Token { secret: "x".into(), number: 1, got: at(0), ends: at(life) };
-        assert!(token(86_400).lasts(at(86_400 - 301), EARLY));
-        assert!(!token(86_400).lasts(at(86_400 - 300), EARLY));
-        // A short-lived one is still of use.
-        assert!(token(60).lasts(at(44), EARLY));
-        assert!(!token(60).lasts(at(45), EARLY));
-    }
 }

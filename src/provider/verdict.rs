@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
-use super::Tracked;
 use super::classify::NoRead;
 use super::receipt::{self, Stage, refuses_credentials};
+use super::{Provider, Tracked};
 use crate::domain::account::ProviderKind;
 use crate::domain::document::Kind;
 use crate::domain::outcome::{Answer, HoldAnswer, HoldReason, HoldScope, TrackOutcome};
@@ -41,6 +41,18 @@ pub(crate) fn judge(provider: ProviderKind, tracked: &Tracked, row: &Value) -> T
     }
 }
 
+/// What an answer to "give me this receipt" says of its document; `read` has the receipt out of the answer.
+pub(crate) fn told(
+    provider: ProviderKind,
+    tracked: &Tracked,
+    read: impl FnOnce(&str) -> Result<Value, NoRead>,
+) -> TrackOutcome {
+    match read(tracked.remote.remote_id.as_deref().unwrap_or_default()) {
+        Ok(row) => judge(provider, tracked, &row),
+        Err(why) => why.into_track(),
+    }
+}
+
 /// Whether the authority has it.
 pub(crate) fn is_there(provider: ProviderKind, row: &Value) -> bool {
     let remote = receipt::remote(provider, row, chrono::DateTime::UNIX_EPOCH);
@@ -61,7 +73,7 @@ pub(crate) fn crowded(tracked: &[Tracked]) -> Vec<&str> {
 
 /// The verdict that the lists give; none when the document must be asked for itself: it is in no list, or its row does
 /// not show the items that a return would need.
-pub(crate) fn listed(provider: ProviderKind, one: &Tracked, lists: &Lists<'_>) -> Option<Answer<TrackOutcome>> {
+fn listed(provider: ProviderKind, one: &Tracked, lists: &Lists<'_>) -> Option<Answer<TrackOutcome>> {
     let id = one.remote.remote_id.as_deref()?;
     let rows = match lists.get(one.call.fiscal_id.as_ref()?.as_str())? {
         Err(failed) => return Some(failed.clone()),
@@ -70,4 +82,21 @@ pub(crate) fn listed(provider: ProviderKind, one: &Tracked, lists: &Lists<'_>) -
     let outcome = judge(provider, one, rows.get(id)?);
     let bare = matches!(&outcome, TrackOutcome::Registered(remote) if remote.items.is_empty());
     (!(bare && one.call.body.kind() == Kind::Receipt)).then(|| Answer::without_http(outcome))
+}
+
+/// The verdict on each: by the lists, or where they do not give it, asked for by itself.
+pub(crate) async fn each(
+    adapter: &impl Provider,
+    provider: ProviderKind,
+    tracked: &[Tracked],
+    lists: &Lists<'_>,
+) -> Vec<Answer<TrackOutcome>> {
+    let mut answers = Vec::with_capacity(tracked.len());
+    for one in tracked {
+        answers.push(match listed(provider, one, lists) {
+            Some(answer) => answer,
+            None => adapter.track(one).await,
+        });
+    }
+    answers
 }

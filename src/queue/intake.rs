@@ -1,52 +1,25 @@
 //! Intake: a document is checked whole before anything is written, and safe on disk before anything is said.
 
-use std::sync::Arc;
+mod account;
+mod candidate;
 
-use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::parents::{self, Bound};
-use super::{Accounts, Queue};
-use crate::domain::account::{Account, ProviderKind};
-use crate::domain::calendar;
+use self::account::choose_account;
+use self::candidate::{Candidate, Entered, warnings_of};
+use super::Queue;
 use crate::domain::check::{self, Context, Violation};
 use crate::domain::document::{Body, Kind, NewDocument, Parent};
-use crate::domain::event::{DocEvent, Enqueued};
-use crate::domain::fingerprint;
-use crate::domain::id::{AccountName, FiscalId, Key};
+use crate::domain::id::Key;
 use crate::domain::input::BodyInput;
 use crate::domain::limits::MAX_GROUP;
-use crate::domain::state::State;
 use crate::domain::totals::{self, Kept, Totals};
 use crate::error::{Error, Rejection};
-use crate::journal::{Pending, Transaction, View};
+use crate::journal::{Pending, Transaction};
 use crate::view::Ticket;
-
-/// A document that has passed every check that needs no journal.
-struct Candidate {
-    key: Key,
-    named_account: Option<AccountName>,
-    parent: Option<Parent>,
-    issued_at: Option<DateTime<Utc>>,
-    taken_at: DateTime<Utc>,
-    body: Result<Body, Rejection>,
-    body_json: String,
-    totals: Kept,
-    /// Of a document without a parent; the parent's own number goes into the others'.
-    fingerprint: Option<[u8; 32]>,
-    /// Of a document without a parent, as the fingerprint.
-    warnings: Option<Vec<String>>,
-    /// A draft whose date we filled in: the date is not part of what the till said.
-    dated_by_us: bool,
-    account: Option<Arc<Account>>,
-    accounts: Accounts,
-}
 
 /// Documents that were handed to the journal, in order.
 pub(crate) struct Begun(Vec<Result<Pending<Entered, Error>, Error>>);
-
-/// What a document became, and its body: whoever waits frees it, not the one thread that writes.
-type Entered = (Ticket, Result<Body, Rejection>);
 
 impl Begun {
     /// What became of each, once it is on disk.
@@ -180,147 +153,6 @@ impl Queue {
         candidate.body = body;
         Ok(candidate)
     }
-
-    /// Assigns documents that were taken before any account was known.
-    pub(super) fn route_unrouted(&self) -> Result<(), Error> {
-        const BATCH: usize = 1_000;
-        let accounts = self.accounts();
-        let journal = self.journal();
-        if accounts.is_empty() || !journal.counts()?.contains_key(&(None, State::Queued)) {
-            return Ok(());
-        }
-        let mut after = None;
-        loop {
-            let ids = journal.in_state(State::Queued, after, BATCH)?;
-            let Some(last) = ids.last() else { return Ok(()) };
-            after = Some(*last);
-            let mut routed = Vec::new();
-            for id in ids {
-                let Some(progress) = journal.progress(id)?.filter(|progress| progress.account.is_none()) else {
-                    continue;
-                };
-                let issuer = progress.fiscal_id.as_ref().map(FiscalId::as_str);
-                if let Ok(Some(account)) = choose_account(&accounts, None, progress.kind, issuer, None) {
-                    routed.push((progress.id, account.name.clone()));
-                }
-            }
-            journal.transact(move |txn| -> Result<(), Error> {
-                for (id, account) in routed {
-                    txn.record(id, DocEvent::Routed { account })?;
-                }
-                Ok(())
-            })??;
-        }
-    }
-}
-
-impl Candidate {
-    fn fingerprint_of(&self, body: &Body, parent: Option<&crate::domain::event::ParentRef>) -> [u8; 32] {
-        match body {
-            Body::Draft(draft) if self.dated_by_us => {
-                let mut undated = draft.clone();
-                undated.created_on = DateTime::<Utc>::UNIX_EPOCH.naive_utc();
-                fingerprint::of(&Body::Draft(undated), None, parent, self.issued_at)
-            }
-            _ => fingerprint::of(body, None, parent, self.issued_at),
-        }
-    }
-
-    /// Runs on the journal's writer, one candidate after the other: here uniqueness and the parent's rules are decided.
-    fn enter(self, txn: &mut Transaction<'_>) -> Result<Entered, Error> {
-        let known = txn.find(&self.key)?;
-        let body = match (&self.body, known) {
-            (Ok(body), _) => body,
-            (Err(_), Some(_)) => return Err(Error::Rejected(key_reused(&self.key))),
-            (Err(rejection), None) => return Err(Error::Rejected(rejection.clone())),
-        };
-        let bound = match &self.parent {
-            None => None,
-            Some(parent) => Some(parents::find(txn, parent)?),
-        };
-        let parent_ref = bound.as_ref().map(Bound::reference);
-        let fingerprint = self.fingerprint.unwrap_or_else(|| self.fingerprint_of(body, parent_ref.as_ref()));
-        if let Some(id) = known {
-            return Ok((self.repeated(txn, id, fingerprint)?, self.body));
-        }
-
-        let account = self.account_with(bound.as_ref())?;
-        let verdict = match &bound {
-            Some(bound) => parents::judge(txn, bound, body, account.as_deref(), self.taken_at)?,
-            None => parents::Verdict::default(),
-        };
-        if let Body::Draft(draft) = body {
-            unused_invoice_name(txn, account.as_deref(), &draft.merchant_invoice_id)?;
-        }
-        let fiscal_id = match body {
-            Body::Receipt(receipt) => Some(receipt.fiscal_id.clone()),
-            _ => bound.as_ref().and_then(Bound::fiscal_id).or_else(|| only_fiscal_id(body, account.as_deref())),
-        };
-        let warnings = self.warnings.unwrap_or_else(|| warnings_of(body, account.as_deref()));
-        let enqueued = Enqueued {
-            key: self.key.clone(),
-            kind: body.kind(),
-            account: account.as_ref().map(|account| account.name.clone()),
-            fiscal_id,
-            parent: parent_ref,
-            issued_at: self.issued_at.unwrap_or(self.taken_at),
-            body: self.body_json,
-            totals: verdict.totals.unwrap_or(self.totals),
-            fingerprint,
-            deadline: verdict.deadline.or_else(|| draft_deadline(body, self.taken_at)),
-            invoice_name: match body {
-                Body::Draft(draft) => Some(draft.merchant_invoice_id.clone()),
-                _ => None,
-            },
-            warnings,
-        };
-        let id = txn.enqueue(enqueued)?;
-        let mut state = State::Queued;
-        if let Some(parent) = verdict.cancels {
-            let why = format!("voided by {} before it left", self.key);
-            txn.record(parent, DocEvent::Cancelled { who: "void".to_owned(), why })?;
-            let why = "its parent never left: both are called off here, nothing is sent".to_owned();
-            state = txn.record(id, DocEvent::Cancelled { who: "void".to_owned(), why })?.state;
-        }
-        Ok((Ticket { key: self.key.to_string(), id: id.to_string(), state, duplicate: false }, self.body))
-    }
-
-    fn repeated(
-        &self,
-        txn: &mut Transaction<'_>,
-        id: crate::domain::id::DocId,
-        fingerprint: [u8; 32],
-    ) -> Result<Ticket, Error> {
-        let (Some(progress), Some(taken)) = (txn.progress(id)?, txn.document(id)?) else {
-            return Err(Error::UnknownKey(self.key.to_string()));
-        };
-        let other_account = self.named_account.is_some() && self.named_account != progress.account;
-        if taken.fingerprint != fingerprint || other_account {
-            return Err(Error::Rejected(key_reused(&self.key)));
-        }
-        Ok(Ticket { key: self.key.to_string(), id: id.to_string(), state: progress.state, duplicate: true })
-    }
-
-    fn account_with(&self, bound: Option<&Bound>) -> Result<Option<Arc<Account>>, Error> {
-        let Some(Bound::Local(parent)) = bound else { return Ok(self.account.clone()) };
-        let Some(name) = &parent.account else { return Ok(None) };
-        if self.named_account.as_ref().is_some_and(|named| named != name) {
-            let message = format!("its parent {} belongs to the account {name}: leave `account` out", parent.key);
-            return Err(Error::Rejected(Rejection::new("parent_conflict", message)));
-        }
-        match self.accounts.iter().find(|account| account.name == *name) {
-            Some(account) => Ok(Some(account.clone())),
-            None if self.accounts.is_empty() => Ok(None),
-            None => Err(Error::Rejected(Rejection::new(
-                "unknown_account",
-                format!("the account {name} of its parent is not in the configuration: add it again"),
-            ))),
-        }
-    }
-}
-
-fn warnings_of(body: &Body, account: Option<&Account>) -> Vec<String> {
-    check::warnings(body, account.map(|account| account.provider))
 }
 
 fn invalid(kind: Kind, violations: Vec<Violation>) -> Rejection {
@@ -331,13 +163,6 @@ fn invalid(kind: Kind, violations: Vec<Violation>) -> Rejection {
     Rejection { code: "invalid", message, violations }
 }
 
-fn key_reused(key: &Key) -> Rejection {
-    let message = format!(
-        "the key {key} belongs to a document with other content: see `staffetta show {key}`, or choose a new key"
-    );
-    Rejection::new("key_reused", message)
-}
-
 fn totals_of(body: &Body) -> Result<Kept, Rejection> {
     let too_large = || Rejection::new("invalid", "its totals do not fit");
     let totals = match body {
@@ -346,102 +171,4 @@ fn totals_of(body: &Body) -> Result<Kept, Rejection> {
         Body::Return(_) | Body::Void(_) | Body::NoteNumber(_) => return Ok(Kept::default()),
     };
     Ok(Kept::from(&totals))
-}
-
-/// A draft is of no use once its goods can no longer leave the EU in time. One that is dated back is as old as its intake:
-/// whether the date is right is not for the queue to say.
-fn draft_deadline(body: &Body, taken_at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    match body {
-        Body::Draft(draft) => {
-            Some(calendar::tax_free_horizon(draft.created_on.date().max(calendar::fiscal_day(taken_at))))
-        }
-        _ => None,
-    }
-}
-
-/// For a child of a document issued elsewhere, the VAT number is known when the account has only one.
-fn only_fiscal_id(body: &Body, account: Option<&Account>) -> Option<FiscalId> {
-    match (body.kind(), account?.fiscal_ids.as_slice()) {
-        (Kind::Return | Kind::Void, [only]) => Some(only.clone()),
-        _ => None,
-    }
-}
-
-fn unused_invoice_name(txn: &Transaction<'_>, account: Option<&Account>, name: &str) -> Result<(), Error> {
-    let Some(other) = txn.by_invoice_name(account.map(|account| &account.name), name)? else { return Ok(()) };
-    let alive = txn.progress(other)?.filter(|other| !matches!(other.state, State::Refused | State::Cancelled));
-    match alive {
-        None => Ok(()),
-        Some(other) => Err(Error::Rejected(Rejection {
-            code: "invalid",
-            message: format!("the invoice number {name} is already used by {}", other.key),
-            violations: vec![Violation {
-                property_path: "MerchantInvoiceId".to_owned(),
-                message: "X:merchant_invoice_id_used".to_owned(),
-            }],
-        })),
-    }
-}
-
-/// The account that a document without a parent here goes to; `None` when no account is known yet at all. `stamp` tells a
-/// void of a tax-free invoice (it has a credit note) from one of a receipt.
-fn choose_account(
-    accounts: &[Arc<Account>],
-    named: Option<&AccountName>,
-    kind: Kind,
-    issuer: Option<&str>,
-    stamp: Option<bool>,
-) -> Result<Option<Arc<Account>>, Rejection> {
-    if accounts.is_empty() {
-        return Ok(None);
-    }
-    if let Some(name) = named {
-        let account = accounts.iter().find(|account| account.name == *name).ok_or_else(|| {
-            let known: Vec<_> = accounts.iter().map(|account| account.name.as_str()).collect();
-            Rejection::new(
-                "unknown_account",
-                format!("there is no account {name}; the configuration has: {}", known.join(", ")),
-            )
-        })?;
-        if !account.provider.takes(kind) {
-            let message = format!("the account {name} is at {}, which takes no {kind}", account.provider);
-            let violation = Violation { property_path: "account".to_owned(), message: message.clone() };
-            return Err(Rejection { code: "invalid", message, violations: vec![violation] });
-        }
-        return Ok(Some(account.clone()));
-    }
-    let takers: Vec<&Arc<Account>> = accounts
-        .iter()
-        .filter(|account| account.provider.takes(kind))
-        .filter(|account| stamp.is_none_or(|stamp| stamp == (account.provider == ProviderKind::Stamp)))
-        .collect();
-    let issuers: Vec<&Arc<Account>> = takers
-        .iter()
-        .copied()
-        .filter(|account| match issuer {
-            Some(issuer) => account.fiscal_ids.is_empty() || account.fiscal_ids.iter().any(|id| id.as_str() == issuer),
-            None => true,
-        })
-        .collect();
-    match (issuers.as_slice(), takers.as_slice()) {
-        ([only], _) => Ok(Some(Arc::clone(only))),
-        // The one account that takes receipts does not have this VAT number: the check says so in the provider's words.
-        ([], [only]) => Ok(Some(Arc::clone(only))),
-        (_, []) => Err(Rejection::new("unknown_account", format!("no account of the configuration takes a {kind}"))),
-        ([], _) => Err(Rejection {
-            code: "invalid",
-            message: "no account of the configuration has this VAT number".to_owned(),
-            violations: vec![Violation {
-                property_path: "fiscal_id".to_owned(),
-                message: check::codes::FISCAL_ID.to_owned(),
-            }],
-        }),
-        (several, _) => {
-            let names: Vec<_> = several.iter().map(|account| account.name.as_str()).collect();
-            Err(Rejection::new(
-                "unknown_account",
-                format!("several accounts can take it, name one: {}", names.join(", ")),
-            ))
-        }
-    }
 }

@@ -1,18 +1,20 @@
 //! What can be typed (CONTRACT.md 5). Values are parsed here; what they do is in the commands' own files.
 
+mod decide;
 mod provider;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::document::Kind;
-use crate::domain::id::{AccountName, FiscalId, RemoteId};
+use crate::domain::id::AccountName;
 use crate::domain::state::State;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::when::{Moment, Until};
 use super::{duration, when};
 
+pub use decide::{Cancel, Release, Resolve, Retry};
 pub use provider::{Company, CompanyCommand, CompanySettings, Fetch, Receipts};
 
 /// The whole command line.
@@ -247,56 +249,6 @@ pub struct Show {
     pub key: String,
 }
 
-/// `retry`.
-#[derive(Debug, Args)]
-pub struct Retry {
-    /// The documents' keys
-    #[arg(required = true, value_name = "KEY")]
-    pub keys: Vec<String>,
-    /// Why, for the record
-    #[arg(long, default_value = "retried by hand", value_parser = reason)]
-    pub reason: String,
-}
-
-/// `cancel`.
-#[derive(Debug, Args)]
-pub struct Cancel {
-    /// The documents' keys
-    #[arg(required = true, value_name = "KEY")]
-    pub keys: Vec<String>,
-    /// Why, for the record
-    #[arg(long, value_parser = reason)]
-    pub reason: String,
-}
-
-/// `resolve`.
-#[derive(Debug, Args)]
-pub struct Resolve {
-    /// The document's key
-    pub key: String,
-    /// The provider has it, under this id
-    #[arg(long, value_name = "REMOTE_ID", required_unless_present = "not_accepted")]
-    pub accepted: Option<RemoteId>,
-    /// The provider does not have it: it is sent again
-    #[arg(long, conflicts_with = "accepted")]
-    pub not_accepted: bool,
-    /// How you know, for the record
-    #[arg(long, value_parser = reason)]
-    pub reason: String,
-}
-
-/// `release`.
-#[derive(Debug, Args)]
-pub struct Release {
-    /// The account
-    pub account: AccountName,
-    /// Only this fiscal id of it
-    pub fiscal_id: Option<FiscalId>,
-    /// Why, for the record
-    #[arg(long, default_value = "released by hand", value_parser = reason)]
-    pub reason: String,
-}
-
 /// `export`.
 #[derive(Debug, Args)]
 pub struct Export {
@@ -341,14 +293,6 @@ pub struct Sandbox {
     /// A fault plan to begin with
     #[arg(long, value_name = "FILE")]
     pub faults: Option<PathBuf>,
-}
-
-/// A person's reason: not empty.
-fn reason(text: &str) -> Result<String, String> {
-    match text.trim() {
-        "" => Err("say why, for the record".to_owned()),
-        text => Ok(text.to_owned()),
-    }
 }
 
 #[cfg(test)]

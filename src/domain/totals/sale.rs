@@ -81,7 +81,8 @@ impl Line {
         self.before_discount()?.checked_sub(self.discount.checked_mul(100)?)
     }
 
-    fn of(item: &Item) -> Option<Line> {
+    /// Of a checked line.
+    pub fn of(item: &Item) -> Option<Line> {
         Some(Line {
             quantity: item.quantity.at(2)?,
             price: item.unit_price.at(8)?,

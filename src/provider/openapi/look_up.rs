@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{KIND, Openapi};
 use crate::domain::document::{Body, Receipt};
-use crate::domain::limits::{MAX_CANDIDATES, MAX_LOOK_UP_DAYS};
+use crate::domain::limits::MAX_LOOK_UP_DAYS;
 use crate::domain::outcome::LookUpOutcome;
 use crate::provider::classify::{NoRead, Seen};
 use crate::provider::correction::unnamed_void;
@@ -54,11 +54,7 @@ impl Openapi {
             });
             found.extend(rows.await?);
         }
-        found.sort_by(|(a, _), (b, _)| a.cmp(b));
-        found.dedup_by(|(a, _), (b, _)| a == b);
-        if found.len() > MAX_CANDIDATES {
-            return Err(NoRead::failed(format!("{} receipts look like it: too many to read", found.len())));
-        }
+        let found = decide::few(found)?;
         let mut candidates = Vec::with_capacity(found.len());
         for (id, listed) in found {
             let whole = self.one(&id, seen).await?;

@@ -103,13 +103,7 @@ fn read(reply: &Reply) -> Result<Value, NoRead> {
 
 /// The receipt of an answer to "give me `id`".
 fn read_one(reply: &Reply, id: &str) -> Result<Value, NoRead> {
-    let answer = read(reply)?;
-    let row = json::unwrap_data(&answer);
-    match receipt::id_of(KIND, row) {
-        Some(found) if found == id => Ok(row.clone()),
-        Some(_) => Err(NoRead::failed("the answer is another receipt than the one asked for")),
-        None => Err(NoRead::failed("the answer is not a receipt")),
-    }
+    receipt::asked_for(KIND, &read(reply)?, id)
 }
 
 fn is_unknown_fiscal_id(error: &Value) -> bool {

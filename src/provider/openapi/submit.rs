@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{KIND, Openapi, is_unknown_fiscal_id};
 use crate::domain::document::{Body, Kind};
 use crate::domain::outcome::{Answer, HoldReason, HoldScope, SubmitOutcome};
-use crate::provider::classify::{self, Verdict, hold, mentions};
+use crate::provider::classify::{self, hold, mentions};
 use crate::provider::correction::{self, cannot_be_sent};
 use crate::provider::http::Reply;
 use crate::provider::session::Ask;
@@ -42,23 +42,17 @@ impl Openapi {
                 return Err(cannot_be_sent("Openapi has no documents of this kind"));
             }
         };
-        let body = body.transpose().map_err(|err| cannot_be_sent(&format!("it cannot be written as JSON: {err}")))?;
         let url = match id {
             Some(id) => self.url(&["IT-receipts", id]),
             None => self.url(&["IT-receipts"]),
         };
-        let url = url.ok_or_else(|| cannot_be_sent("the parent's id is not one that can be asked for"))?;
-        Ok(Ask::submission(method, url, body, &call.key))
+        receipt::submission(method, url, body, &call.key)
     }
 }
 
 /// What an answer to a submission proves (PROVIDERS.md 4.2, 5).
 pub(crate) fn classify(call: &Call, reply: &Reply) -> SubmitOutcome {
-    match classify::common(reply) {
-        Verdict::Success => accepted(call, reply),
-        Verdict::Done(outcome) => outcome,
-        Verdict::Error(error) => rejected(call, &error, reply),
-    }
+    classify::submission(reply, || accepted(call, reply), |error| rejected(call, error, reply))
 }
 
 /// The status decides; then `success` must not say the contrary, and `data` must be an object with an id

@@ -11,7 +11,7 @@ use crate::provider::classify::{NoRead, Seen};
 use crate::provider::correction::{UNNAMED_VOID, unnamed_void};
 use crate::provider::http::Reply;
 use crate::provider::pages::PAGE;
-use crate::provider::{Provider, Tracked, receipt, verdict};
+use crate::provider::{Tracked, receipt, verdict};
 
 impl Openapi {
     pub(super) async fn ask(&self, tracked: &Tracked, seen: &mut Seen) -> Result<TrackOutcome, NoRead> {
@@ -43,14 +43,7 @@ impl Openapi {
             let rows = self.rows_of(fiscal_id, tracked, &mut seen).await;
             lists.insert(fiscal_id, rows.map_err(|why| seen.answer(why.of_list().into_track())));
         }
-        let mut answers = Vec::with_capacity(tracked.len());
-        for one in tracked {
-            answers.push(match verdict::listed(KIND, one, &lists) {
-                Some(answer) => answer,
-                None => self.track(one).await,
-            });
-        }
-        answers
+        verdict::each(self, KIND, tracked, &lists).await
     }
 
     async fn rows_of(
@@ -95,9 +88,5 @@ impl Openapi {
 
 /// What an answer to "give me this receipt" says of its document.
 pub(crate) fn classify(tracked: &Tracked, reply: &Reply) -> TrackOutcome {
-    let id = tracked.remote.remote_id.as_deref().unwrap_or_default();
-    match read_one(reply, id) {
-        Ok(row) => verdict::judge(KIND, tracked, &row),
-        Err(why) => why.into_track(),
-    }
+    verdict::told(KIND, tracked, |id| read_one(reply, id))
 }

@@ -57,11 +57,7 @@ impl SmartReceipt {
             });
             found.extend(rows.await?);
         }
-        found.sort_by(|(a, _), (b, _)| a.cmp(b));
-        found.dedup_by(|(a, _), (b, _)| a == b);
-        if found.len() > MAX_CANDIDATES {
-            return Err(NoRead::failed(format!("{} receipts look like it: too many to read", found.len())));
-        }
+        let found = decide::few(found)?;
         let mut candidates = Vec::with_capacity(found.len());
         for (id, listed) in found {
             let details = self.details(&id, seen).await?;

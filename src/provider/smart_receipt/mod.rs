@@ -106,13 +106,7 @@ impl SmartReceipt {
 
 /// The receipt of an answer to "give me `id`".
 fn read_one(reply: &Reply, id: &str) -> Result<Value, NoRead> {
-    let answer = classify::read(reply)?;
-    let row = json::unwrap_data(&answer);
-    match receipt::id_of(KIND, row) {
-        Some(found) if found == id => Ok(row.clone()),
-        Some(_) => Err(NoRead::failed("the answer is another receipt than the one asked for")),
-        None => Err(NoRead::failed("the answer is not a receipt")),
-    }
+    receipt::asked_for(KIND, &classify::read(reply)?, id)
 }
 
 /// The receipt with the lines and totals of its details; its own members come first.

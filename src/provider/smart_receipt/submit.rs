@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{KIND, SmartReceipt, related, voiding};
 use crate::domain::document::{Body, Kind};
 use crate::domain::outcome::{Answer, HoldReason, HoldScope, SubmitOutcome};
-use crate::provider::classify::{self, Seen, Verdict, hold};
+use crate::provider::classify::{self, Seen, hold};
 use crate::provider::correction::{self, UNNAMED_VOID, cannot_be_sent, unnamed_void};
 use crate::provider::http::Reply;
 use crate::provider::session::Ask;
@@ -60,9 +60,7 @@ impl SmartReceipt {
                 return Err(cannot_be_sent("Smart Receipt has no documents of this kind"));
             }
         };
-        let body = body.transpose().map_err(|err| cannot_be_sent(&format!("it cannot be written as JSON: {err}")))?;
-        let url = url.ok_or_else(|| cannot_be_sent("the parent's id is not one that can be asked for"))?;
-        Ok(Ask::submission(method, url, body, &call.key))
+        receipt::submission(method, url, body, &call.key)
     }
 }
 
@@ -72,11 +70,7 @@ fn is_unnamed(id: Option<&str>) -> bool {
 
 /// What an answer to a submission proves (PROVIDERS.md 4.2, 5).
 pub(crate) fn classify(call: &Call, reply: &Reply) -> SubmitOutcome {
-    match classify::common(reply) {
-        Verdict::Success => accepted(call, reply),
-        Verdict::Done(outcome) => outcome,
-        Verdict::Error(error) => rejected(call, &error, reply),
-    }
+    classify::submission(reply, || accepted(call, reply), |error| rejected(call, error, reply))
 }
 
 fn accepted(call: &Call, reply: &Reply) -> SubmitOutcome {

@@ -11,7 +11,7 @@ use crate::provider::classify::{NoRead, Seen};
 use crate::provider::correction::{UNNAMED_VOID, unnamed_void};
 use crate::provider::http::Reply;
 use crate::provider::verdict::{self, is_there};
-use crate::provider::{Provider, Tracked, receipt};
+use crate::provider::{Tracked, receipt};
 
 impl SmartReceipt {
     pub(super) async fn ask(&self, tracked: &Tracked, seen: &mut Seen) -> Result<TrackOutcome, NoRead> {
@@ -48,14 +48,7 @@ impl SmartReceipt {
             let listed = self.waiting(fiscal_id, &mut seen).await;
             waiting.insert(fiscal_id, listed.map_err(|why| seen.answer(why.of_list().into_track())));
         }
-        let mut answers = Vec::with_capacity(tracked.len());
-        for one in tracked {
-            answers.push(match verdict::listed(KIND, one, &waiting) {
-                Some(answer) => answer,
-                None => self.track(one).await,
-            });
-        }
-        answers
+        verdict::each(self, KIND, tracked, &waiting).await
     }
 
     async fn waiting(&self, fiscal_id: &str, seen: &mut Seen) -> Result<HashMap<String, Value>, NoRead> {
@@ -70,9 +63,5 @@ impl SmartReceipt {
 
 /// What an answer to "give me this receipt" says of its document.
 pub(crate) fn classify(tracked: &Tracked, reply: &Reply) -> TrackOutcome {
-    let id = tracked.remote.remote_id.as_deref().unwrap_or_default();
-    match read_one(reply, id) {
-        Ok(row) => verdict::judge(KIND, tracked, &row),
-        Err(why) => why.into_track(),
-    }
+    verdict::told(KIND, tracked, |id| read_one(reply, id))
 }

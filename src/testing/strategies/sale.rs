@@ -84,16 +84,7 @@ pub fn receipts(issuer: FiscalId) -> impl Strategy<Value = Receipt> {
 
 /// What these lines come to, in cents.
 fn due_of(items: &[Item]) -> i128 {
-    let line = |item: &Item| {
-        Some(Line {
-            quantity: item.quantity.at(2)?,
-            price: item.unit_price.at(8)?,
-            discount: item.discount.at(8)?,
-            rate: item.vat_rate_code,
-            complimentary: item.complimentary,
-        })
-    };
-    let lines: Option<Vec<_>> = items.iter().map(line).collect();
+    let lines: Option<Vec<_>> = items.iter().map(Line::of).collect();
     lines.and_then(|lines| due_of_lines(&lines)).expect("small amounts")
 }
 

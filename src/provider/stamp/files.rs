@@ -5,11 +5,11 @@ use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 use reqwest::{Method, Url};
 use serde_json::Value;
 
-use super::calls::{self, CallError, Calls, Fetch, Fetched, not_offered};
-use super::http::{Broken, Request, is_loopback};
-use super::json;
-use super::session::Ask;
-use super::stamp::{self, Stamp};
+use super::{Stamp, read};
+use crate::provider::calls::{self, CallError, Calls, Fetch, Fetched, not_offered};
+use crate::provider::http::{Broken, Request, is_loopback};
+use crate::provider::json;
+use crate::provider::session::Ask;
 
 #[async_trait]
 impl Calls for Stamp {
@@ -39,7 +39,7 @@ impl Stamp {
         let url = self.url(path, id).ok_or_else(|| CallError::Invalid("not an invoice's id".to_owned()))?;
         // JSON, although the document asks for XML in one place and shows JSON (PROVIDERS.md 1.5.4).
         let reply = self.session.read(Ask::get(url)).await?;
-        match stamp::read(&reply) {
+        match read(&reply) {
             Ok(Some(answer)) => Ok(answer),
             Ok(None) => Err(CallError::NotYet("the merchant has not completed the draft".to_owned())),
             Err(_) if reply.is_success() && reply.body.trim_ascii_start().starts_with(b"<") => {

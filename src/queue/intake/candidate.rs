@@ -1,0 +1,189 @@
+//! A checked document on the journal's writer: whether its key is free, and what its parent allows.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::account::Account;
+use crate::domain::calendar;
+use crate::domain::check::{self, Violation};
+use crate::domain::document::{Body, Kind, Parent};
+use crate::domain::event::{DocEvent, Enqueued, ParentRef};
+use crate::domain::fingerprint;
+use crate::domain::id::{AccountName, DocId, FiscalId, Key};
+use crate::domain::state::State;
+use crate::domain::totals::Kept;
+use crate::error::{Error, Rejection};
+use crate::journal::{Transaction, View};
+use crate::queue::Accounts;
+use crate::queue::parents::{self, Bound};
+use crate::view::Ticket;
+
+/// A document that has passed every check that needs no journal.
+pub(super) struct Candidate {
+    pub key: Key,
+    pub named_account: Option<AccountName>,
+    pub parent: Option<Parent>,
+    pub issued_at: Option<DateTime<Utc>>,
+    pub taken_at: DateTime<Utc>,
+    pub body: Result<Body, Rejection>,
+    pub body_json: String,
+    pub totals: Kept,
+    /// Of a document without a parent; the parent's own number goes into the others'.
+    pub fingerprint: Option<[u8; 32]>,
+    /// Of a document without a parent, as the fingerprint.
+    pub warnings: Option<Vec<String>>,
+    /// A draft whose date we filled in: the date is not part of what the till said.
+    pub dated_by_us: bool,
+    pub account: Option<Arc<Account>>,
+    pub accounts: Accounts,
+}
+
+/// What a document became, and its body: whoever waits frees it, not the one thread that writes.
+pub(super) type Entered = (Ticket, Result<Body, Rejection>);
+
+impl Candidate {
+    pub fn fingerprint_of(&self, body: &Body, parent: Option<&ParentRef>) -> [u8; 32] {
+        match body {
+            Body::Draft(draft) if self.dated_by_us => {
+                let mut undated = draft.clone();
+                undated.created_on = DateTime::<Utc>::UNIX_EPOCH.naive_utc();
+                fingerprint::of(&Body::Draft(undated), None, parent, self.issued_at)
+            }
+            _ => fingerprint::of(body, None, parent, self.issued_at),
+        }
+    }
+
+    /// Runs on the journal's writer, one candidate after the other: here uniqueness and the parent's rules are decided.
+    pub fn enter(self, txn: &mut Transaction<'_>) -> Result<Entered, Error> {
+        let known = txn.find(&self.key)?;
+        let body = match (&self.body, known) {
+            (Ok(body), _) => body,
+            (Err(_), Some(_)) => return Err(Error::Rejected(key_reused(&self.key))),
+            (Err(rejection), None) => return Err(Error::Rejected(rejection.clone())),
+        };
+        let bound = match &self.parent {
+            None => None,
+            Some(parent) => Some(parents::find(txn, parent)?),
+        };
+        let parent_ref = bound.as_ref().map(Bound::reference);
+        let fingerprint = self.fingerprint.unwrap_or_else(|| self.fingerprint_of(body, parent_ref.as_ref()));
+        if let Some(id) = known {
+            return Ok((self.repeated(txn, id, fingerprint)?, self.body));
+        }
+
+        let account = self.account_with(bound.as_ref())?;
+        let verdict = match &bound {
+            Some(bound) => parents::judge(txn, bound, body, account.as_deref(), self.taken_at)?,
+            None => parents::Verdict::default(),
+        };
+        if let Body::Draft(draft) = body {
+            unused_invoice_name(txn, account.as_deref(), &draft.merchant_invoice_id)?;
+        }
+        let fiscal_id = match body {
+            Body::Receipt(receipt) => Some(receipt.fiscal_id.clone()),
+            _ => bound.as_ref().and_then(Bound::fiscal_id).or_else(|| only_fiscal_id(body, account.as_deref())),
+        };
+        let warnings = self.warnings.unwrap_or_else(|| warnings_of(body, account.as_deref()));
+        let enqueued = Enqueued {
+            key: self.key.clone(),
+            kind: body.kind(),
+            account: account.as_ref().map(|account| account.name.clone()),
+            fiscal_id,
+            parent: parent_ref,
+            issued_at: self.issued_at.unwrap_or(self.taken_at),
+            body: self.body_json,
+            totals: verdict.totals.unwrap_or(self.totals),
+            fingerprint,
+            deadline: verdict.deadline.or_else(|| draft_deadline(body, self.taken_at)),
+            invoice_name: match body {
+                Body::Draft(draft) => Some(draft.merchant_invoice_id.clone()),
+                _ => None,
+            },
+            warnings,
+        };
+        let id = txn.enqueue(enqueued)?;
+        let mut state = State::Queued;
+        if let Some(parent) = verdict.cancels {
+            let why = format!("voided by {} before it left", self.key);
+            txn.record(parent, DocEvent::Cancelled { who: "void".to_owned(), why })?;
+            let why = "its parent never left: both are called off here, nothing is sent".to_owned();
+            state = txn.record(id, DocEvent::Cancelled { who: "void".to_owned(), why })?.state;
+        }
+        Ok((Ticket { key: self.key.to_string(), id: id.to_string(), state, duplicate: false }, self.body))
+    }
+
+    fn repeated(&self, txn: &mut Transaction<'_>, id: DocId, fingerprint: [u8; 32]) -> Result<Ticket, Error> {
+        let (Some(progress), Some(taken)) = (txn.progress(id)?, txn.document(id)?) else {
+            return Err(Error::UnknownKey(self.key.to_string()));
+        };
+        let other_account = self.named_account.is_some() && self.named_account != progress.account;
+        if taken.fingerprint != fingerprint || other_account {
+            return Err(Error::Rejected(key_reused(&self.key)));
+        }
+        Ok(Ticket { key: self.key.to_string(), id: id.to_string(), state: progress.state, duplicate: true })
+    }
+
+    fn account_with(&self, bound: Option<&Bound>) -> Result<Option<Arc<Account>>, Error> {
+        let Some(Bound::Local(parent)) = bound else { return Ok(self.account.clone()) };
+        let Some(name) = &parent.account else { return Ok(None) };
+        if self.named_account.as_ref().is_some_and(|named| named != name) {
+            let message = format!("its parent {} belongs to the account {name}: leave `account` out", parent.key);
+            return Err(Error::Rejected(Rejection::new("parent_conflict", message)));
+        }
+        match self.accounts.iter().find(|account| account.name == *name) {
+            Some(account) => Ok(Some(account.clone())),
+            None if self.accounts.is_empty() => Ok(None),
+            None => Err(Error::Rejected(Rejection::new(
+                "unknown_account",
+                format!("the account {name} of its parent is not in the configuration: add it again"),
+            ))),
+        }
+    }
+}
+
+pub(super) fn warnings_of(body: &Body, account: Option<&Account>) -> Vec<String> {
+    check::warnings(body, account.map(|account| account.provider))
+}
+
+fn key_reused(key: &Key) -> Rejection {
+    let message = format!(
+        "the key {key} belongs to a document with other content: see `staffetta show {key}`, or choose a new key"
+    );
+    Rejection::new("key_reused", message)
+}
+
+/// A draft is of no use once its goods can no longer leave the EU in time. One that is dated back is as old as its intake:
+/// whether the date is right is not for the queue to say.
+fn draft_deadline(body: &Body, taken_at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    match body {
+        Body::Draft(draft) => {
+            Some(calendar::tax_free_horizon(draft.created_on.date().max(calendar::fiscal_day(taken_at))))
+        }
+        _ => None,
+    }
+}
+
+/// For a child of a document issued elsewhere, the VAT number is known when the account has only one.
+fn only_fiscal_id(body: &Body, account: Option<&Account>) -> Option<FiscalId> {
+    match (body.kind(), account?.fiscal_ids.as_slice()) {
+        (Kind::Return | Kind::Void, [only]) => Some(only.clone()),
+        _ => None,
+    }
+}
+
+fn unused_invoice_name(txn: &Transaction<'_>, account: Option<&Account>, name: &str) -> Result<(), Error> {
+    let Some(other) = txn.by_invoice_name(account.map(|account| &account.name), name)? else { return Ok(()) };
+    let alive = txn.progress(other)?.filter(|other| !matches!(other.state, State::Refused | State::Cancelled));
+    match alive {
+        None => Ok(()),
+        Some(other) => Err(Error::Rejected(Rejection {
+            code: "invalid",
+            message: format!("the invoice number {name} is already used by {}", other.key),
+            violations: vec![Violation {
+                property_path: "MerchantInvoiceId".to_owned(),
+                message: "X:merchant_invoice_id_used".to_owned(),
+            }],
+        })),
+    }
+}
