@@ -41,30 +41,30 @@ impl Engine {
                 self.shared.queue.set_skew(&account, skew);
             }
         }
-        self.look_for_next(lane.as_ref(), taken.id);
+        self.look_for_next(lane.as_ref());
         if let Some(due) = taken.due_at {
             self.look_at = self.look_at.min(ticks + (due - self.shared.now()).to_std().unwrap_or_default());
         }
         self.moved = true;
     }
 
-    /// The stock is kept whole: the next sale of a lane that became free comes into it. What is before the one that was
-    /// taken is known, or comes back with something that makes the stock stale.
-    fn look_for_next(&mut self, lane: Option<&Lane>, taken: DocId) {
+    /// The stock is kept whole: the next sale of a lane that became free comes into it.
+    fn look_for_next(&mut self, lane: Option<&Lane>) {
         let Some(lane) = lane.filter(|_| !self.stale) else { return };
-        match self.next_sale(lane, taken) {
+        match self.next_sale(lane) {
             Ok(next) => self.stock.extend(next.filter(|next| next.urgency() < self.horizon)),
             Err(_) => self.stale = true, // met again, and told, where all is looked through
         }
     }
 
-    fn next_sale(&mut self, lane: &Lane, taken: DocId) -> Result<Option<Candidate>, Error> {
+    fn next_sale(&mut self, lane: &Lane) -> Result<Option<Candidate>, Error> {
         if self.resting.contains_key(lane) {
             return Ok(None);
         }
         let mut ahead = self.ahead.remove(lane).unwrap_or_default();
         if ahead.is_empty() {
-            ahead.extend(self.sales_after(lane, Some(taken), AHEAD)?);
+            // From the first: one that is older than what was taken may have been made ready again while the lane was busy.
+            ahead.extend(self.sales_after(lane, None, AHEAD)?);
         }
         let Some(next) = ahead.pop_front() else { return Ok(None) };
         self.ahead.insert(lane.clone(), ahead);
