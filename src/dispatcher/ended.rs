@@ -25,7 +25,7 @@ impl Engine {
     /// A provider took a document: its place and its lane are given back, while its outcome is written.
     pub(super) fn give_back(&mut self, taken: Taken) {
         let Some(work) = self.work.values_mut().find(|work| work.ids == [taken.id] && !work.taken) else { return };
-        work.taken = true;
+        (work.taken, work.due_at) = (true, taken.due_at);
         let (account, lane) = (work.account.clone(), work.lane.clone());
         if let Some(lane) = &lane {
             self.unwritten.insert(lane.clone(), taken.id);
@@ -42,9 +42,6 @@ impl Engine {
             }
         }
         self.look_for_next(lane.as_ref());
-        if let Some(due) = taken.due_at {
-            self.look_at = self.look_at.min(ticks + (due - self.shared.now()).to_std().unwrap_or_default());
-        }
         self.moved = true;
     }
 
@@ -98,6 +95,10 @@ impl Engine {
         // The place of a document that was taken was given back before. With the last one it is seen whether all is done.
         self.moved |= !work.taken || self.tasks.is_empty();
         let now = self.shared.ticks();
+        // Not before: until now it was under way, and its timer not in the journal.
+        if let Some(due) = work.due_at {
+            self.look_at = self.look_at.min(now + (due - self.shared.now()).to_std().unwrap_or_default());
+        }
         let settings = Arc::clone(&self.shared.settings);
         self.under_way.retain(|id| !work.ids.contains(id));
         self.stale |= self.wake_lanes(&work.ids);

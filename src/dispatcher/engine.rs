@@ -47,6 +47,8 @@ pub(super) struct Work {
     pub(super) lane: Option<Lane>,
     /// The provider took the document: its lane and its place were given back, only its outcome is still being written.
     pub(super) taken: bool,
+    /// When what was taken has to be looked at again.
+    pub(super) due_at: Option<DateTime<Utc>>,
 }
 
 pub(super) struct Engine {

@@ -120,6 +120,7 @@ impl Engine {
             tracking: false,
             lane: None,
             taken: false,
+            due_at: None,
         };
         let handle = match action {
             Action::Submit(id, _, lane) => {
@@ -140,3 +141,6 @@ impl Engine {
         self.work.insert(handle.id(), work);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,7 +45,7 @@ async fn dispatch_keeps_the_order_of_a_lane_where_a_crowd_was_put_off() {
     bench.dispatcher.take().unwrap().stop().await.unwrap();
     bench.pass(Duration::from_secs(7_200)).await;
     all[100..].iter().for_each(|key| bench.sell(key));
-    bench.start();
+    bench.start_with(Settings { blackout_spread: Duration::ZERO, in_flight: 1, ..Settings::default() });
     bench.drained().await;
     assert_eq!(bench.roma.submitted()[100..], all);
 }
