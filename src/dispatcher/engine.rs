@@ -175,7 +175,8 @@ impl Engine {
                         break; // the journal is closed
                     }
                 }
-                () = tokio::time::sleep(sleep) => self.stale = true,
+                // Time to look at the queue, which `look_at` tells, or a gate has opened.
+                () = tokio::time::sleep(sleep) => self.moved = true,
             }
             // What came together is looked at together.
             while let Some(done) = self.tasks.try_join_next_with_id() {

@@ -81,3 +81,18 @@ async fn dispatch_goes_on_at_once_behind_a_refused_sale() {
     let asked = bench.roma.seen("track a")[0] - sent[0];
     assert!(asked <= TimeDelta::seconds(7), "its verdict is asked for in time: {asked}");
 }
+
+/// Also where nothing is left to wait for but the next minute's share.
+#[tokio::test(start_paused = true)]
+async fn dispatch_uses_the_requests_a_minute() {
+    let mut bench = Bench::new(MORNING);
+    keys("s", 0..5).iter().for_each(|key| bench.sell(key));
+    bench.roma.will_answer((0..5).map(|number| SubmitOutcome::Registered(remote(&format!("r-{number}")))));
+    let script = Arc::new(bench.roma.clone());
+    let managed = Managed { requests_per_minute: 6, ..Managed::new(accounts().remove(0), script) };
+    bench.dispatcher = Some(Dispatcher::start(&bench.queue, vec![managed]).unwrap());
+    bench.drained().await;
+    let sent = bench.roma.seen("submit");
+    let pauses: Vec<_> = sent.windows(2).map(|pair| (pair[1] - pair[0]).num_milliseconds()).collect();
+    assert!(pauses.len() == 4 && pauses.iter().all(|pause| (10_000..10_100).contains(pause)), "{pauses:?}");
+}

@@ -184,6 +184,33 @@ async fn a_backlog_is_drained_without_looking_through_it() {
     assert!(*room.idle.borrow() > 0);
 }
 
+#[tokio::test]
+async fn with_a_limit_a_minute_it_sleeps_until_the_next_may_start() {
+    let tenth = Duration::from_secs(10);
+    let mut room = Room::new(6);
+    for (key, shop) in [("a", 0), ("b", 1), ("c", 2), ("d", 0)] {
+        room.sell(key, shop);
+    }
+    assert_eq!(room.look().await, tenth, "others wait");
+    room.arrives("a").await;
+    room.answer(registered("a")).await;
+    assert_eq!(room.look().await, tenth, "its outcome is under way");
+    room.end().await;
+    assert_eq!(room.look().await, tenth, "nothing is under way");
+    assert_eq!(room.wake(tenth).await, tenth, "what is started now closes the gate again");
+    room.arrives("b").await;
+    room.answer(registered("b")).await;
+    assert_eq!(room.wake(Duration::from_secs(4)).await, Duration::from_secs(6));
+    room.end().await;
+    room.wake(Duration::from_secs(6)).await;
+    room.arrives("c").await;
+    room.answer(registered("c")).await;
+    room.end().await;
+    assert_eq!(room.look().await, tenth, "one is left");
+    assert!(room.wake(tenth).await > tenth, "nothing waits for the gate");
+    room.arrives("d").await;
+}
+
 /// The timer of a document that was taken is not in the journal before its outcome is.
 #[tokio::test]
 async fn a_verdict_is_asked_for_in_time_though_its_outcome_was_long_under_way() {
