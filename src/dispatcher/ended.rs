@@ -34,7 +34,7 @@ impl Engine {
         let ticks = self.shared.ticks();
         if let Some(office) = self.offices.get_mut(&account) {
             // What waited because the line was down is due now.
-            self.stale |= office.gate.is_down() || !office.gate.backed_off.is_empty();
+            self.stale |= office.gate.is_down();
             office.heard(&Health::Answered, ticks, &self.shared.settings);
             if let Some(skew) = taken.clock_skew_ms {
                 office.skew_ms = Some(skew);

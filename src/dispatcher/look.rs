@@ -121,6 +121,9 @@ impl Engine {
         let Some(office) = self.offices.get_mut(&account) else { return };
         let Some(provider) = office.provider.clone() else { return };
         office.gate.started(self.shared.ticks());
+        for id in action.ids() {
+            office.gate.backed_off.remove(id);
+        }
         let (shared, account, skew) = (self.shared.clone(), office.account.clone(), office.skew_ms.unwrap_or(0));
         let mut work = Work {
             account: account.name.clone(),

@@ -82,6 +82,21 @@ async fn dispatch_goes_on_at_once_behind_a_refused_sale() {
     assert!(asked <= TimeDelta::seconds(7), "its verdict is asked for in time: {asked}");
 }
 
+/// What backed off for a long time is due when another document finds the line up again.
+#[tokio::test(start_paused = true)]
+async fn dispatch_sends_at_once_what_waited_for_the_line_when_it_is_up() {
+    let mut bench = Bench::new(MORNING);
+    bench.sell("a");
+    bench.roma.will_answer((0..8).map(|_| put_off(Duration::from_secs(1)))).will_answer([not_sent()]);
+    bench.start();
+    bench.pass(Duration::from_secs(11)).await;
+    assert_eq!((bench.roma.submitted().len(), bench.get("a").attempts), (9, 9));
+    bench.roma.takes(Duration::from_secs(1));
+    ["b", "c", "d", "e"].iter().for_each(|key| bench.sell(key));
+    bench.pass(Duration::from_secs(30)).await;
+    assert_eq!(bench.roma.submitted()[9..], ["b", "a", "c", "d", "e"]);
+}
+
 /// Also where nothing is left to wait for but the next minute's share.
 #[tokio::test(start_paused = true)]
 async fn dispatch_uses_the_requests_a_minute() {
