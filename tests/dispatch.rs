@@ -2,6 +2,7 @@
 
 mod damage;
 mod holds;
+mod lanes;
 mod order;
 mod outage;
 mod stopping;

@@ -25,7 +25,7 @@ impl Engine {
     /// A provider took a document: its place and its lane are given back, while its outcome is written.
     pub(super) fn give_back(&mut self, taken: Taken) {
         let Some(work) = self.work.values_mut().find(|work| work.ids == [taken.id] && !work.taken) else { return };
-        work.taken = true;
+        (work.taken, work.due_at) = (true, taken.due_at);
         let (account, lane) = (work.account.clone(), work.lane.clone());
         if let Some(lane) = &lane {
             self.unwritten.insert(lane.clone(), taken.id);
@@ -34,37 +34,34 @@ impl Engine {
         let ticks = self.shared.ticks();
         if let Some(office) = self.offices.get_mut(&account) {
             // What waited because the line was down is due now.
-            self.stale |= office.gate.is_down() || !office.gate.backed_off.is_empty();
+            self.stale |= office.gate.is_down();
             office.heard(&Health::Answered, ticks, &self.shared.settings);
             if let Some(skew) = taken.clock_skew_ms {
                 office.skew_ms = Some(skew);
                 self.shared.queue.set_skew(&account, skew);
             }
         }
-        self.look_for_next(lane.as_ref(), taken.id);
-        if let Some(due) = taken.due_at {
-            self.look_at = self.look_at.min(ticks + (due - self.shared.now()).to_std().unwrap_or_default());
-        }
+        self.look_for_next(lane.as_ref());
         self.moved = true;
     }
 
-    /// The stock is kept whole: the next sale of a lane that became free comes into it. What is before the one that was
-    /// taken is known, or comes back with something that makes the stock stale.
-    fn look_for_next(&mut self, lane: Option<&Lane>, taken: DocId) {
+    /// The stock is kept whole: the next sale of a lane that became free comes into it.
+    fn look_for_next(&mut self, lane: Option<&Lane>) {
         let Some(lane) = lane.filter(|_| !self.stale) else { return };
-        match self.next_sale(lane, taken) {
+        match self.next_sale(lane) {
             Ok(next) => self.stock.extend(next.filter(|next| next.urgency() < self.horizon)),
             Err(_) => self.stale = true, // met again, and told, where all is looked through
         }
     }
 
-    fn next_sale(&mut self, lane: &Lane, taken: DocId) -> Result<Option<Candidate>, Error> {
+    fn next_sale(&mut self, lane: &Lane) -> Result<Option<Candidate>, Error> {
         if self.resting.contains_key(lane) {
             return Ok(None);
         }
         let mut ahead = self.ahead.remove(lane).unwrap_or_default();
         if ahead.is_empty() {
-            ahead.extend(self.sales_after(lane, Some(taken), AHEAD)?);
+            // From the first: one that is older than what was taken may have been made ready again while the lane was busy.
+            ahead.extend(self.sales_after(lane, None, AHEAD)?);
         }
         let Some(next) = ahead.pop_front() else { return Ok(None) };
         self.ahead.insert(lane.clone(), ahead);
@@ -98,6 +95,10 @@ impl Engine {
         // The place of a document that was taken was given back before. With the last one it is seen whether all is done.
         self.moved |= !work.taken || self.tasks.is_empty();
         let now = self.shared.ticks();
+        // Not before: until now it was under way, and its timer not in the journal.
+        if let Some(due) = work.due_at {
+            self.look_at = self.look_at.min(now + (due - self.shared.now()).to_std().unwrap_or_default());
+        }
         let settings = Arc::clone(&self.shared.settings);
         self.under_way.retain(|id| !work.ids.contains(id));
         self.stale |= self.wake_lanes(&work.ids);

@@ -47,6 +47,8 @@ pub(super) struct Work {
     pub(super) lane: Option<Lane>,
     /// The provider took the document: its lane and its place were given back, only its outcome is still being written.
     pub(super) taken: bool,
+    /// When what was taken has to be looked at again.
+    pub(super) due_at: Option<DateTime<Utc>>,
 }
 
 pub(super) struct Engine {
@@ -173,7 +175,8 @@ impl Engine {
                         break; // the journal is closed
                     }
                 }
-                () = tokio::time::sleep(sleep) => self.stale = true,
+                // Time to look at the queue, which `look_at` tells, or a gate has opened.
+                () = tokio::time::sleep(sleep) => self.moved = true,
             }
             // What came together is looked at together.
             while let Some(done) = self.tasks.try_join_next_with_id() {

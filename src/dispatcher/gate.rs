@@ -24,7 +24,7 @@ pub(super) struct Gate {
     /// The next moment that `requests_per_minute` allows.
     next_slot: Option<Duration>,
     requests_per_minute: u32,
-    /// Documents that wait because the line was down: due at once when it is up again.
+    /// Documents that wait because the line was down: due at once when it is up again, until they are sent.
     pub(super) backed_off: HashSet<DocId>,
     who: u64,
 }
@@ -77,7 +77,6 @@ impl Gate {
         }
         self.pauses = 0;
         self.window = (self.window * 2).min(most.max(1));
-        self.backed_off.clear();
     }
 
     /// No trustworthy answer: from now on one request at a time, after a growing pause.

@@ -180,12 +180,14 @@ impl Engine {
         let wrong = journal.timers_after(Some((now + LONGEST_PAUSE, DocId(u64::MAX))), DateTime::<Utc>::MAX_UTC, 64)?;
         ids.extend(wrong.into_iter().map(|(_, id)| id));
         // The line is up again: what only waited for it is due.
-        let back = self
-            .offices
-            .values()
-            .filter(|office| !office.gate.is_down())
-            .flat_map(|office| office.gate.backed_off.iter());
-        ids.extend(back.copied());
+        for office in self.offices.values_mut().filter(|office| !office.gate.is_down()) {
+            let queued = |progress: Progress| progress.state == State::Queued;
+            office
+                .gate
+                .backed_off
+                .retain(|id| journal.progress(*id).is_ok_and(|progress| progress.is_some_and(queued)));
+            ids.extend(&office.gate.backed_off);
+        }
         for id in ids {
             if self.under_way.contains(&id) || !seen.insert(id) {
                 continue;

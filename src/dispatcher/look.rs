@@ -34,9 +34,9 @@ impl Engine {
             let places = board.places();
             // No place: the next that ends gives one back, or an account's gate opens.
             if places == 0 && !self.tasks.is_empty() {
-                return self.gate_opens(ticks).map_or(self.look_at - ticks, |opens| opens.min(self.look_at - ticks));
+                return self.at_a_gate(ticks, self.look_at - ticks);
             }
-            if !self.stale {
+            if places > 0 && !self.stale {
                 let actions = plan::plan(now, board, self.stock.clone());
                 self.stock.retain(|candidate| !actions.iter().any(|action| action.ids().contains(&candidate.id)));
                 let filled = actions.len() >= places;
@@ -45,13 +45,19 @@ impl Engine {
                 let all = self.stock.is_empty() && self.horizon == plan::LAST && !self.tasks.is_empty();
                 if filled || all {
                     self.moved = false;
-                    return self.look_at - ticks;
+                    let wait = self.look_at - ticks;
+                    return if all { wait } else { self.at_a_gate(ticks, wait) };
                 }
             }
         }
         self.ask_the_time(now).await;
         self.foreign = self.foreign.max(foreign);
         self.look_through(seq, now, ticks).await
+    }
+
+    /// How long to sleep, at most so long, if something waits for a place: a gate may open.
+    fn at_a_gate(&self, ticks: Duration, most: Duration) -> Duration {
+        self.gate_opens(ticks).map_or(most, |opens| opens.min(most))
     }
 
     /// Gathers, plans and starts; returns how long to sleep if nothing changes.
@@ -80,6 +86,7 @@ impl Engine {
         let nothing = actions.is_empty();
         left.retain(|candidate| !actions.iter().any(|action| action.ids().contains(&candidate.id)));
         self.start_all(actions);
+        let waits = !left.is_empty() || !gathered.whole;
         // Questions are asked in batches: of those the next look makes the most.
         if left.iter().all(|candidate| candidate.step == Step::Submit) {
             left.sort_by_key(Candidate::urgency);
@@ -97,7 +104,8 @@ impl Engine {
         if undecided {
             (self.stale, self.look_at) = (false, ticks + sleep);
         }
-        sleep
+        // What was started may have closed a gate.
+        if waits { self.at_a_gate(ticks, sleep) } else { sleep }
     }
 
     fn start_all(&mut self, actions: Vec<Action>) {
@@ -113,6 +121,9 @@ impl Engine {
         let Some(office) = self.offices.get_mut(&account) else { return };
         let Some(provider) = office.provider.clone() else { return };
         office.gate.started(self.shared.ticks());
+        for id in action.ids() {
+            office.gate.backed_off.remove(id);
+        }
         let (shared, account, skew) = (self.shared.clone(), office.account.clone(), office.skew_ms.unwrap_or(0));
         let mut work = Work {
             account: account.name.clone(),
@@ -120,6 +131,7 @@ impl Engine {
             tracking: false,
             lane: None,
             taken: false,
+            due_at: None,
         };
         let handle = match action {
             Action::Submit(id, _, lane) => {
@@ -140,3 +152,6 @@ impl Engine {
         self.work.insert(handle.id(), work);
     }
 }
+
+#[cfg(test)]
+mod tests;
