@@ -76,6 +76,8 @@ pub(super) struct Engine {
     pub(super) moved: bool,
     /// When to look again at the latest.
     pub(super) look_at: Duration,
+    /// When a gate opens for what waits.
+    pub(super) opens_at: Duration,
     /// What others had recorded when last looked.
     pub(super) foreign: i64,
     pub(super) taken: mpsc::UnboundedReceiver<Taken>,
@@ -125,6 +127,7 @@ impl Engine {
             stale: true,
             moved: false,
             look_at: Duration::ZERO,
+            opens_at: Duration::MAX,
             foreign: 0,
             taken,
             tasks: JoinSet::new(),
@@ -175,8 +178,7 @@ impl Engine {
                         break; // the journal is closed
                     }
                 }
-                // Time to look at the queue, which `look_at` tells, or a gate has opened.
-                () = tokio::time::sleep(sleep) => self.moved = true,
+                () = tokio::time::sleep(sleep) => {} // what for, `look` sees by the clock
             }
             // What came together is looked at together.
             while let Some(done) = self.tasks.try_join_next_with_id() {

@@ -46,10 +46,7 @@ impl Engine {
         self.shut = holds.iter().filter(|hold| hold.stops_reading()).map(|hold| hold.account.clone()).collect();
         let board = self.board(ticks);
         let rests = self.resting.values().filter(|rest| rest.until > ticks);
-        let mut wake: Option<Duration> = rests.map(|rest| rest.until - ticks).min();
-        if let Some(opens) = self.gate_opens(ticks) {
-            earlier(&mut wake, opens);
-        }
+        let wake = rests.map(|rest| rest.until - ticks).min();
         let mut gathered = Gathered { board, candidates: Vec::new(), decided: Vec::new(), wake, whole: true };
         let mut seen = HashSet::new();
         self.deadlines(now, &mut gathered)?;

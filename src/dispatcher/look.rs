@@ -23,18 +23,19 @@ impl Engine {
         let (now, ticks) = (self.shared.now(), self.shared.ticks());
         let foreign = self.shared.foreign(seq);
         self.stale |= foreign > self.foreign;
+        self.moved |= ticks >= self.opens_at;
         if ticks < self.look_at {
             if !self.stale && !self.moved {
                 // All that was recorded since is ours and was seen then: what was idle is.
                 self.idle.send_if_modified(|reached| *reached > 0 && std::mem::replace(reached, seq) != seq);
-                return self.look_at - ticks;
+                return self.sleep(ticks);
             }
             self.ask_the_time(now).await;
             let board = self.board(ticks);
             let places = board.places();
             // No place: the next that ends gives one back, or an account's gate opens.
             if places == 0 && !self.tasks.is_empty() {
-                return self.at_a_gate(ticks, self.look_at - ticks);
+                return self.sleep(ticks);
             }
             if places > 0 && !self.stale {
                 let actions = plan::plan(now, board, self.stock.clone());
@@ -45,8 +46,7 @@ impl Engine {
                 let all = self.stock.is_empty() && self.horizon == plan::LAST && !self.tasks.is_empty();
                 if filled || all {
                     self.moved = false;
-                    let wait = self.look_at - ticks;
-                    return if all { wait } else { self.at_a_gate(ticks, wait) };
+                    return self.sleep(ticks);
                 }
             }
         }
@@ -55,9 +55,12 @@ impl Engine {
         self.look_through(seq, now, ticks).await
     }
 
-    /// How long to sleep, at most so long, if something waits for a place: a gate may open.
-    fn at_a_gate(&self, ticks: Duration, most: Duration) -> Duration {
-        self.gate_opens(ticks).map_or(most, |opens| opens.min(most))
+    /// How long to sleep if nothing changes: until it is time to look, or a gate opens for what waits.
+    fn sleep(&mut self, ticks: Duration) -> Duration {
+        let waits = self.stale || !self.stock.is_empty() || self.horizon != plan::LAST;
+        let opens = self.gate_opens(ticks).filter(|_| waits);
+        self.opens_at = opens.map_or(Duration::MAX, |opens| ticks + opens);
+        self.look_at.min(self.opens_at).saturating_sub(ticks)
     }
 
     /// Gathers, plans and starts; returns how long to sleep if nothing changes.
@@ -86,7 +89,6 @@ impl Engine {
         let nothing = actions.is_empty();
         left.retain(|candidate| !actions.iter().any(|action| action.ids().contains(&candidate.id)));
         self.start_all(actions);
-        let waits = !left.is_empty() || !gathered.whole;
         // Questions are asked in batches: of those the next look makes the most.
         if left.iter().all(|candidate| candidate.step == Step::Submit) {
             left.sort_by_key(Candidate::urgency);
@@ -101,11 +103,11 @@ impl Engine {
         self.idle.send_if_modified(|was| std::mem::replace(was, reached) != reached);
         let sleep = gathered.wake.unwrap_or(longest).max(Duration::from_millis(1)).min(longest);
         // What was decided changed the queue: it is looked through again.
-        if undecided {
-            (self.stale, self.look_at) = (false, ticks + sleep);
+        if !undecided {
+            return sleep;
         }
-        // What was started may have closed a gate.
-        if waits { self.at_a_gate(ticks, sleep) } else { sleep }
+        (self.stale, self.look_at) = (false, ticks + sleep);
+        self.sleep(ticks)
     }
 
     fn start_all(&mut self, actions: Vec<Action>) {

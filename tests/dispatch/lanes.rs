@@ -1,5 +1,7 @@
 //! What is next: on a lane that becomes free, and among what waits for the same place.
 
+use staffetta::domain::account::Account;
+
 use super::*;
 
 fn put_off(wait: Duration) -> SubmitOutcome {
@@ -91,7 +93,9 @@ async fn dispatch_sends_at_once_what_waited_for_the_line_when_it_is_up() {
     bench.start();
     bench.pass(Duration::from_secs(11)).await;
     assert_eq!((bench.roma.submitted().len(), bench.get("a").attempts), (9, 9));
+    // Put off by the provider then, it waits as long as it is told.
     bench.roma.takes(Duration::from_secs(1));
+    bench.roma.will_answer([SubmitOutcome::Accepted(remote("r-b")), put_off(Duration::from_secs(3_600))]);
     ["b", "c", "d", "e"].iter().for_each(|key| bench.sell(key));
     bench.pass(Duration::from_secs(30)).await;
     assert_eq!(bench.roma.submitted()[9..], ["b", "a", "c", "d", "e"]);
@@ -110,4 +114,27 @@ async fn dispatch_uses_the_requests_a_minute() {
     let sent = bench.roma.seen("submit");
     let pauses: Vec<_> = sent.windows(2).map(|pair| (pair[1] - pair[0]).num_milliseconds()).collect();
     assert!(pauses.len() == 4 && pauses.iter().all(|pause| (10_000..10_100).contains(pause)), "{pauses:?}");
+}
+
+/// A gate that opens while answers are awaited is not overslept.
+#[tokio::test(start_paused = true)]
+async fn dispatch_uses_the_requests_a_minute_beside_slow_answers() {
+    let mut bench = Bench::new(MORNING);
+    let shops = ["12345678903", "11111111115", "22222222220"];
+    let account = accounts().remove(0);
+    let fiscal_ids = shops.iter().map(|shop| shop.parse().unwrap()).collect();
+    bench.roma.takes(Duration::from_secs(25));
+    bench.roma.will_answer((0..6).map(|number| SubmitOutcome::Registered(remote(&format!("r-{number}")))));
+    let script = Arc::new(bench.roma.clone());
+    let managed = Managed { requests_per_minute: 6, ..Managed::new(Account { fiscal_ids, ..account }, script) };
+    let settings = Settings { longest_sleep: Duration::from_secs(3_600), ..Settings::default() };
+    bench.dispatcher = Some(Dispatcher::start_with(&bench.queue, vec![managed], settings).unwrap());
+    for number in 0..6 {
+        bench.sell_at(&format!("s{number}"), shops[number % 3]);
+    }
+    bench.drained().await;
+    let sent = bench.roma.seen("submit");
+    let pauses: Vec<_> = sent.windows(2).map(|pair| (pair[1] - pair[0]).num_milliseconds() / 100).collect();
+    // The first is alone, then two at once.
+    assert_eq!(pauses, [250, 100, 150, 100, 100]);
 }
