@@ -181,7 +181,7 @@ impl Files for RealFiles {
             Ok(()) => {
                 file.set_len(0)?;
                 file.write_all(holder.as_bytes())?;
-                Ok(Ok(Box::new(file)))
+                Ok(Ok(Box::new(Held(file))))
             }
             Err(TryLockError::WouldBlock) => {
                 let mut text = Vec::new();
@@ -196,6 +196,18 @@ impl Files for RealFiles {
     fn boot_id(&self) -> Option<String> {
         let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
         Some(text.trim().to_owned()).filter(|id| !id.is_empty())
+    }
+}
+
+/// The lock, while it is held. Given up in so many words: a program that this process is just starting has the file too
+/// until it runs, and with it the lock, if the file were only closed here.
+struct Held(fs::File);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.unlock() {
+            tracing::debug!(%error, "a lock is given up only by closing its file");
+        }
     }
 }
 
@@ -236,5 +248,23 @@ impl File for fs::File {
     }
     fn length(&self) -> io::Result<u64> {
         Ok(self.metadata()?.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_given_up_though_a_process_being_started_has_its_file_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let lock = || RealFiles.lock(&path, "me").unwrap();
+        let held = lock().unwrap();
+        let inherited = held.downcast_ref::<Held>().unwrap().0.try_clone().unwrap();
+        assert!(lock().is_err_and(|holder| holder == "me"));
+        drop(held);
+        assert!(lock().is_ok());
+        drop(inherited);
     }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use super::error::{JournalError, Result};
 
@@ -101,4 +102,18 @@ pub(crate) fn sync_tree(folder: &Path) -> io::Result<()> {
         }
     }
     if cfg!(unix) { fs::File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+/// Whoever has the lock of a file in a journal that is ours is no other user: it is a program that this process is just
+/// starting, which has our files too until it runs. It is waited for, some two seconds; sled itself would fail.
+pub(super) fn wait_for_lock(path: &Path) {
+    const TIMES: u32 = 200;
+    let Ok(file) = fs::File::open(path) else { return };
+    for _ in 0..TIMES {
+        match file.try_lock() {
+            Err(fs::TryLockError::WouldBlock) => std::thread::park_timeout(Duration::from_millis(10)),
+            // Given back at once; what else is wrong sled tells.
+            Ok(()) | Err(fs::TryLockError::Error(_)) => return file.unlock().unwrap_or_default(),
+        }
+    }
 }

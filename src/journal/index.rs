@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use super::apply::{self, Changes, INDEX_VERSION, Pair};
 use super::error::{JournalError, Result, panic_words};
-use super::folders::{make_private, missing, names, protect, remove_folder, size, sync_tree};
+use super::folders::{make_private, missing, names, protect, remove_folder, size, sync_tree, wait_for_lock};
 use super::record::{Hash, Position};
 use super::table::{Table, Which};
 use super::tabling::{Compacted, Maker, Spans};
@@ -301,8 +301,9 @@ fn data_folders(folder: &Path) -> io::Result<(PathBuf, PathBuf)> {
 impl Sled {
     fn open(folder: &Path, home: &Path, data: PathBuf, broken: PathBuf) -> Result<Sled> {
         let config = sled::Config::new().path(&data).cache_capacity(CACHE).flush_every_ms(None);
-        let (folder, home) = (folder.to_owned(), home.to_owned());
-        Ok(Sled { db: guarded(|| config.open())?, folder, data, broken, home, table: None, covered: 0 })
+        wait_for_lock(&data.join("db"));
+        let (db, folder, home) = (guarded(|| config.open())?, folder.to_owned(), home.to_owned());
+        Ok(Sled { db, folder, data, broken, home, table: None, covered: 0 })
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
@@ -366,8 +367,7 @@ impl Sled {
     fn stored(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>> {
         let mut found = Vec::new();
         let mut take = |begin: &[u8], block: &[u8]| {
-            let read = blocks::within((begin, block), (from, to), limit, &mut found);
-            let whole = read.map(|()| found.len() >= limit);
+            let whole = blocks::within((begin, block), (from, to), limit, &mut found).map(|()| found.len() >= limit);
             whole.ok_or_else(|| sled::Error::Unsupported("a block cannot be read".to_owned()))
         };
         self.guarded(|db| {

@@ -403,3 +403,23 @@ mod with_a_table {
         assert_eq!(said(&store), model);
     }
 }
+
+/// As the lock of a file that a program being started has too is, until it runs.
+#[test]
+fn a_lock_that_is_given_up_in_a_moment_is_waited_for() {
+    let dir = tempdir().unwrap();
+    let open = || Store::open(dir.path(), dir.path(), JOURNAL, false);
+    drop(open().unwrap());
+    for _ in 0..10 {
+        let inherited = fs::File::open(dir.path().join(DATA[0]).join("db")).unwrap();
+        inherited.lock().unwrap();
+        let (asks, asked) = std::sync::mpsc::channel();
+        let other = std::thread::spawn(move || {
+            asked.recv().unwrap();
+            drop(inherited);
+        });
+        asks.send(()).unwrap();
+        assert!(open().is_ok());
+        other.join().unwrap();
+    }
+}
