@@ -178,7 +178,11 @@ impl Engine {
                         break; // the journal is closed
                     }
                 }
-                () = tokio::time::sleep(sleep) => {} // what for, `look` sees by the clock
+                () = tokio::time::sleep(sleep) => {
+                    // For a gate, or because it was time to look: also by a clock that does not go on.
+                    self.moved = true;
+                    self.stale |= self.look_at <= self.opens_at;
+                }
             }
             // What came together is looked at together.
             while let Some(done) = self.tasks.try_join_next_with_id() {
