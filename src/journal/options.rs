@@ -34,7 +34,7 @@ impl Default for Options {
             files: Arc::new(RealFiles),
             segment_bytes: SEGMENT_BYTES,
             reserve_bytes: RESERVE_BYTES,
-            index_batch: 48 * 1024,
+            index_batch: 80 * 1024,
             index_in_memory: false,
             role: "",
         }
