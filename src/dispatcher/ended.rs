@@ -13,7 +13,7 @@ use crate::domain::event::Hold;
 use crate::domain::id::{AccountName, DocId, FiscalId};
 use crate::domain::outcome::{HoldAnswer, HoldReason, HoldScope};
 use crate::error::Error;
-use crate::journal::View;
+use crate::journal::{Group, View};
 
 /// The longest that a lane is left alone.
 const LONGEST_REST: Duration = Duration::from_secs(60);
@@ -36,11 +36,8 @@ impl Engine {
             // What waited because the line was down is due now.
             self.stale |= office.gate.is_down();
             office.heard(&Health::Answered, ticks, &self.shared.settings);
-            if let Some(skew) = taken.clock_skew_ms {
-                office.skew_ms = Some(skew);
-                self.shared.queue.set_skew(&account, skew);
-            }
         }
+        self.hear_clock(&account, taken.clock_skew_ms);
         self.look_for_next(lane.as_ref());
         self.moved = true;
     }
@@ -55,13 +52,15 @@ impl Engine {
     }
 
     fn next_sale(&mut self, lane: &Lane) -> Result<Option<Candidate>, Error> {
+        let Lane::Sales(account, fiscal_id) = lane else { return Ok(None) };
         if self.resting.contains_key(lane) {
             return Ok(None);
         }
         let mut ahead = self.ahead.remove(lane).unwrap_or_default();
         if ahead.is_empty() {
             // From the first: one that is older than what was taken may have been made ready again while the lane was busy.
-            ahead.extend(self.sales_after(lane, None, AHEAD)?);
+            let group = Group { account: Some(account.clone()), fiscal_id: fiscal_id.clone(), sales: true };
+            ahead.extend(self.shared.queue.journal().ready(&group, None, AHEAD)?);
         }
         let Some(next) = ahead.pop_front() else { return Ok(None) };
         self.ahead.insert(lane.clone(), ahead);
@@ -101,7 +100,7 @@ impl Engine {
         }
         let settings = Arc::clone(&self.shared.settings);
         self.under_way.retain(|id| !work.ids.contains(id));
-        self.stale |= self.wake_lanes(&work.ids);
+        self.wake_lanes(&work.ids);
         if let Some(lane) = done.rests {
             let rest = self.resting.entry(lane).or_insert(Rest { until: now, times: 0 });
             rest.until = now + LONGEST_REST.min(Duration::from_secs(1 << rest.times.min(10)));
@@ -113,6 +112,8 @@ impl Engine {
         if let Some((lane, open)) = work.lane.clone().zip(done.behind) {
             self.busy.insert(lane, open);
         }
+        // Of a document that was taken it was heard before.
+        self.hear_clock(&work.account, done.clock_skew_ms.filter(|_| !work.taken));
         let mut hold = done.hold;
         if let Some(office) = self.offices.get_mut(&work.account) {
             if !work.taken {
@@ -121,10 +122,6 @@ impl Engine {
             office.gate.backed_off.extend(done.backed_off);
             if work.tracking {
                 office.tracking = false;
-            }
-            if let Some(skew) = done.clock_skew_ms {
-                office.skew_ms = Some(skew);
-                self.shared.queue.set_skew(&work.account, skew);
             }
             if let Some((fiscal_id, message)) = done.refusal {
                 hold = hold.or(office.count_refusal(fiscal_id, message));
@@ -143,6 +140,13 @@ impl Engine {
         {
             self.trouble(&error);
         }
+    }
+
+    /// What an answer said of the provider's clock, if it did.
+    pub(super) fn hear_clock(&mut self, account: &AccountName, skew_ms: Option<i64>) {
+        let Some((skew, office)) = skew_ms.zip(self.offices.get_mut(account)) else { return };
+        office.skew_ms = Some(skew);
+        self.shared.queue.set_skew(account, skew);
     }
 
     /// A lane is free again, if this is the document whose call was open on it.
@@ -166,10 +170,12 @@ impl Engine {
     }
 
     /// Something happened to these documents: what waited for it, on their own lanes or on those of their children, is
-    /// looked at again. Whether anything did.
-    fn wake_lanes(&mut self, ids: &[DocId]) -> bool {
-        let before = self.resting.len();
-        for id in ids.iter().take_while(|_| before > 0) {
+    /// looked at again.
+    fn wake_lanes(&mut self, ids: &[DocId]) {
+        if self.resting.is_empty() {
+            return;
+        }
+        for id in ids {
             self.resting.remove(&Lane::Parent(*id));
             if let Ok(Some(progress)) = self.shared.queue.journal().progress(*id)
                 && let Some(lane) = Lane::of(&progress)
@@ -177,7 +183,6 @@ impl Engine {
                 self.resting.remove(&lane);
             }
         }
-        self.resting.len() < before
     }
 
     /// Whether there are documents about these; where that cannot be read, there may be.

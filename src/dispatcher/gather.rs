@@ -78,7 +78,11 @@ impl Engine {
 
     /// Whether nothing can be sent on the candidate's lane at the moment.
     fn rests(&self, candidate: &Candidate, ticks: Duration) -> bool {
-        candidate.step == Step::Submit && self.resting.get(&candidate.lane).is_some_and(|rest| rest.until > ticks)
+        candidate.step == Step::Submit && self.lane_rests(&candidate.lane, ticks)
+    }
+
+    fn lane_rests(&self, lane: &Lane, ticks: Duration) -> bool {
+        self.resting.get(lane).is_some_and(|rest| rest.until > ticks)
     }
 
     fn under_way_requests(&self) -> usize {
@@ -232,10 +236,9 @@ impl Engine {
             // Sales are all on one lane: one of them, or none while the lane is open. A shop's whole backlog may be here.
             let lane = group.account.clone().filter(|_| group.sales);
             if let Some(lane) = lane.map(|account| Lane::Sales(account, group.fiscal_id.clone())) {
-                let rests = self.resting.get(&lane).is_some_and(|rest| rest.until > ticks);
-                if !rests
+                if !self.lane_rests(&lane, ticks)
                     && !gathered.board.busy.contains(&lane)
-                    && let Some(candidate) = self.first_sale(&lane, seen)?
+                    && let Some(candidate) = self.first_sale(&group, seen)?
                 {
                     seen.insert(candidate.id);
                     gathered.candidates.push(candidate);
@@ -272,18 +275,11 @@ impl Engine {
         Ok(())
     }
 
-    /// The documents that are ready on a lane of sales, after this one, in order.
-    pub(super) fn sales_after(&self, lane: &Lane, after: Option<DocId>, limit: usize) -> Result<Vec<DocId>, Error> {
-        let Lane::Sales(account, fiscal_id) = lane else { return Ok(Vec::new()) };
-        let group = Group { account: Some(account.clone()), fiscal_id: fiscal_id.clone(), sales: true };
-        Ok(self.shared.queue.journal().ready(&group, after, limit)?)
-    }
-
-    /// The first document on a lane of sales that could be sent.
-    fn first_sale(&self, lane: &Lane, seen: &HashSet<DocId>) -> Result<Option<Candidate>, Error> {
+    /// The first of a group of sales that could be sent.
+    fn first_sale(&self, group: &Group, seen: &HashSet<DocId>) -> Result<Option<Candidate>, Error> {
         let mut after = None;
         loop {
-            let page = self.sales_after(lane, after, 8)?;
+            let page = self.shared.queue.journal().ready(group, after, 8)?;
             let Some(last) = page.last() else { return Ok(None) };
             after = Some(*last);
             for id in page.into_iter().filter(|id| !self.under_way.contains(id) && !seen.contains(id)) {
