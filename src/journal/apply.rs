@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{JournalError, Result};
 use super::keys;
-use super::place::{Place, place};
+use super::place::{self, Place, place};
 use super::record::Position;
 use super::stored;
 use crate::domain::event::{DocEvent, Enqueued, Entry, ParentRef};
@@ -171,8 +171,7 @@ impl Work<'_> {
         let progress = old.progress.apply(event, at.time)?;
         let parent = self.parent_of(&progress)?;
         self.marks(Some((&old.progress, parent.as_ref())), Some((&progress, parent.as_ref())))?;
-        let seen = |parent: &Progress| (parent.state, parent.has_items, parent.due_at.is_some());
-        if seen(&old.progress) != seen(&progress) {
+        if place::for_children(&old.progress) != place::for_children(&progress) {
             self.place_children(&old.progress, &progress)?;
         }
         let document = Document { first: old.first, last: at.position, progress: progress.clone() };

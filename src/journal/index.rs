@@ -15,7 +15,7 @@ use std::io;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -23,15 +23,12 @@ use uuid::Uuid;
 use super::apply::{self, Changes, INDEX_VERSION, Pair};
 use super::error::{JournalError, Result, panic_words};
 use super::folders::{make_private, missing, names, protect, remove_folder, size, sync_tree, wait_for_lock};
-use super::record::{Hash, Position};
+use super::near::{Near, Run};
+pub(crate) use super::record::Reached;
 use super::table::{Table, Which};
 use super::tabling::{Compacted, Maker, Spans};
 use super::{blocks, redo, sums, table};
 
-/// sled's own folder in the index's: one of these, said by the file `current`; without that file it is the first. sled
-/// never gives room back, so that now and then all of it is put into the other one.
-const DATA: [&str; 2] = ["sled", "sled-2"];
-const CURRENT: &str = "current";
 /// Files in the index's folder.
 const REDO: &str = "redo";
 const SUMS: &str = "sums";
@@ -50,15 +47,6 @@ const TABLE: &[u8] = b"!t";
 const GONE: &[u8] = b"\xff";
 /// Where the entries proper begin.
 pub(crate) const FIRST_ENTRY: &[u8] = b"\"";
-
-/// How far in the journal the index has come: its last record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Reached {
-    pub seq: u64,
-    pub group: u64,
-    pub position: Position,
-    pub hash: Hash,
-}
 
 #[derive(Serialize, Deserialize)]
 struct Meta {
@@ -81,6 +69,7 @@ pub(crate) struct Sled {
     broken: PathBuf,
     /// The journal's folder.
     home: PathBuf,
+    near: Near,
     table: Option<Table>,
     /// Archives that the table was made of.
     covered: u64,
@@ -100,7 +89,7 @@ impl Store {
         let (redo, sums) = (folder.join(REDO), folder.join(SUMS));
         let problem = |error: io::Error| JournalError::index(format_args!("{}: {error}", folder.display()));
         make_private(folder).map_err(problem)?;
-        let (data, other) = data_folders(folder).map_err(problem)?;
+        let (data, other) = data::folders(folder).map_err(problem)?;
         remove_folder(&other)?; // being filled when the process ended, or no longer needed
         if folder.join(BROKEN).exists() {
             return Err(JournalError::index("it failed when it was last used"));
@@ -213,7 +202,7 @@ impl Store {
     pub fn copy(&self, journal: Uuid, reached: Reached, spans: &Spans) -> Result<Option<Store>> {
         let Store::Sled(old) = self else { return Ok(None) };
         let problem = |error: io::Error| JournalError::index(format_args!("{}: {error}", old.folder.display()));
-        let (_, other) = data_folders(&old.folder).map_err(problem)?;
+        let (_, other) = data::folders(&old.folder).map_err(problem)?;
         remove_folder(&other)?;
         make_private(&other).map_err(problem)?;
         let mut new = Sled::open(&old.folder, &old.home, other.clone(), other.join(BROKEN))?;
@@ -255,9 +244,7 @@ impl Store {
         let table = new.table.as_ref().map_or(Ok(0), Table::size).map_err(problem)?;
         let [before, after] = [&old.data, &new.data].map(|data| size(data).map_err(problem));
         let sizes = Compacted { before: before?, after: after?, table };
-        let name = new.data.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let (temporary, current) = (new.folder.join("current.tmp"), new.folder.join(CURRENT));
-        fs::write(&temporary, name).and_then(|()| fs::rename(&temporary, &current)).map_err(problem)?;
+        data::choose(&new.folder, &new.data).map_err(problem)?;
         new.broken = new.folder.join(BROKEN);
         let Sled { db, data, table, .. } = *std::mem::replace(old, new);
         guarded(move || {
@@ -286,32 +273,17 @@ impl Store {
     }
 }
 
-/// sled's folder in use, and the other one.
-fn data_folders(folder: &Path) -> io::Result<(PathBuf, PathBuf)> {
-    let current = match fs::read_to_string(folder.join(CURRENT)) {
-        Ok(name) => name,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(error),
-    };
-    let [first, second] = DATA;
-    let (one, other) = if current == second { (second, first) } else { (first, second) };
-    Ok((folder.join(one), folder.join(other)))
-}
-
 impl Sled {
     fn open(folder: &Path, home: &Path, data: PathBuf, broken: PathBuf) -> Result<Sled> {
         let config = sled::Config::new().path(&data).cache_capacity(CACHE).flush_every_ms(None);
         wait_for_lock(&data.join("db"));
         let (db, folder, home) = (guarded(|| config.open())?, folder.to_owned(), home.to_owned());
-        Ok(Sled { db, folder, data, broken, home, table: None, covered: 0 })
+        Ok(Sled { db, folder, data, broken, home, near: Near::default(), table: None, covered: 0 })
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        if let Some((begin, block)) = self.guarded(|db| block_of(db, key))? {
-            let found = blocks::find(&begin, &block, key).ok_or_else(|| self.fail("a block cannot be read"))?;
-            if let Some(value) = found {
-                return Ok(Some(value).filter(|value| value != GONE));
-            }
+        if let Some(value) = self.run(key)?.get(key) {
+            return Ok(Some(value.to_vec()).filter(|value| value != GONE));
         }
         let found = self.table.as_ref().map_or(Ok(None), |table| table.get(key));
         found.inspect_err(|error| self.mark_broken(&error.to_string()))
@@ -363,23 +335,40 @@ impl Sled {
         let _ = fs::write(&self.broken, why);
     }
 
+    /// All that is here around a key's place.
+    fn run(&self, key: &[u8]) -> Result<Arc<Run>> {
+        let turn = match self.near.find(key) {
+            Ok(run) => return Ok(run),
+            Err(turn) => turn,
+        };
+        let (block, next) = self.guarded(|db| Ok((block_of(db, key)?, next_after(db, key)?)))?;
+        // Without a block of its kind before it there is nothing of that kind before the next one.
+        let (from, bytes) =
+            block.as_ref().map_or((key.get(..1).unwrap_or(key), [].as_slice()), |(from, block)| (from, block));
+        let entries = blocks::decode(from, bytes).ok_or_else(|| self.fail("a block cannot be read"))?;
+        let run = Arc::new(Run { from: from.to_vec(), to: next.map(|next| next.to_vec()), entries });
+        self.near.keep(turn, &run);
+        Ok(run)
+    }
+
     /// The first `limit` entries of a range that are here.
     fn stored(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>> {
-        let mut found = Vec::new();
-        let mut take = |begin: &[u8], block: &[u8]| {
-            let whole = blocks::within((begin, block), (from, to), limit, &mut found).map(|()| found.len() >= limit);
-            whole.ok_or_else(|| sled::Error::Unsupported("a block cannot be read".to_owned()))
-        };
+        self.beyond(&*self.run(from)?, from, to, limit)
+    }
+
+    /// The same, with the run that it begins in, which answers most. The others are not kept near: a long list would
+    /// drive out all else.
+    fn beyond(&self, run: &Run, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>> {
+        let mut found: Vec<Pair> = run.within(from, to).take(limit).cloned().collect();
+        let Some(next) = run.goes_on(to).filter(|_| found.len() < limit) else { return Ok(found) };
+        // A run that was cut in two meanwhile has some of these entries too.
+        let from = found.last().map_or_else(|| from.to_vec(), |(last, _)| [last.as_slice(), &[0]].concat());
         self.guarded(|db| {
-            // The block that the range begins in may begin before it; most answers are whole with it.
-            if let Some((begin, block)) = block_of(db, from)?
-                && take(&begin, &block)?
-            {
-                return Ok(());
-            }
-            for block in db.range::<&[u8], _>((Bound::Excluded(from), Bound::Excluded(to))) {
+            for block in db.range::<&[u8], _>((Bound::Included(next), Bound::Excluded(to))) {
                 let (begin, block) = block?;
-                if take(&begin, &block)? {
+                blocks::within((&begin, &block), (&from, to), limit, &mut found)
+                    .ok_or_else(|| sled::Error::Unsupported("a block cannot be read".to_owned()))?;
+                if found.len() >= limit {
                     break;
                 }
             }
@@ -390,13 +379,13 @@ impl Sled {
 
     /// Puts a batch in, block by block, and hands it to the system.
     fn put_all(&self, changes: &Changes, meta: &[u8]) -> Result<()> {
+        self.near.begin_change();
         self.guarded(|db| db.insert(UNDERWAY, &[]).map(|_| ()))?;
         let mut changes = changes.iter().map(|(key, value)| (key.as_slice(), value.as_deref())).peekable();
         while let Some((key, value)) = changes.next() {
             let block = self.guarded(|db| block_of(db, key))?;
             let (begin, block) = block.as_ref().map_or((key, [].as_slice()), |(begin, block)| (begin, block));
-            let next = (Bound::Excluded(begin), Bound::Unbounded);
-            let next = self.guarded(|db| db.range::<&[u8], _>(next).next().transpose())?.map(|(next, _)| next);
+            let next = self.guarded(|db| next_after(db, begin))?;
             let mut together = vec![(key, value)];
             let inside =
                 |other: &[u8]| other.first() == key.first() && next.as_ref().is_none_or(|next| other < next.as_ref());
@@ -410,7 +399,9 @@ impl Sled {
             db.insert(META, meta)?;
             db.remove(UNDERWAY)?;
             db.flush().map(|_| ())
-        })
+        })?;
+        self.near.end_change();
+        Ok(())
     }
 
     /// Writes the entries from a block's beginning to the next one's, of which so many have changed.
@@ -437,6 +428,12 @@ fn block_of(db: &sled::Db, key: &[u8]) -> sled::Result<Option<(sled::IVec, sled:
     Ok(block.filter(|(begin, _)| begin.first() == key.first()))
 }
 
+/// Where the first block after this key begins.
+fn next_after(db: &sled::Db, key: &[u8]) -> sled::Result<Option<sled::IVec>> {
+    let mut after = db.range::<&[u8], _>((Bound::Excluded(key), Bound::Unbounded));
+    Ok(after.next().transpose()?.map(|(begin, _)| begin))
+}
+
 /// sled panics on some damage; that is one more way of failing.
 fn guarded<T>(f: impl FnOnce() -> sled::Result<T>) -> Result<T> {
     match catch_unwind(AssertUnwindSafe(f)) {
@@ -446,5 +443,6 @@ fn guarded<T>(f: impl FnOnce() -> sled::Result<T>) -> Result<T> {
     }
 }
 
+mod data;
 #[cfg(test)]
 mod tests;

@@ -41,6 +41,7 @@ mod keys;
 mod layers;
 mod live;
 mod merge;
+mod near;
 mod note;
 mod options;
 mod packed;

@@ -35,13 +35,33 @@ pub(crate) fn place(doc: &Progress, parent: Option<&Progress>) -> Place {
 /// dispatcher meets it and holds it.
 fn waits_for(doc: &Progress, parent: &Progress) -> bool {
     debug_assert_eq!(doc.parent, Some(ParentRef::Local(parent.id)));
+    match for_children(parent) {
+        Stage::Open => true,
+        // The provider of tax-free invoices says itself that one is not completed yet.
+        Stage::Accepted => !(parent.kind == Kind::Draft && matches!(doc.kind, Kind::NoteNumber | Kind::Void)),
+        Stage::WithoutItems => doc.kind == Kind::Return,
+        Stage::Settled => false,
+    }
+}
+
+/// All that a document's children look at of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// The provider is not known to have it.
+    Open,
+    Accepted,
+    /// Registered, and its item ids are asked for as long as something is due.
+    WithoutItems,
+    Settled,
+}
+
+/// What a document is to those about it.
+pub(crate) fn for_children(parent: &Progress) -> Stage {
     match parent.state {
         // Held is not the end: a person decides about the parent, and then the child goes on.
-        State::Queued | State::Sending | State::InDoubt | State::Held => true,
-        // The provider of tax-free invoices says itself that one is not completed yet.
-        State::Accepted => !(parent.kind == Kind::Draft && matches!(doc.kind, Kind::NoteNumber | Kind::Void)),
-        // Its item ids are asked for as long as something is due.
-        State::Registered => doc.kind == Kind::Return && !parent.has_items && parent.due_at.is_some(),
-        State::Refused | State::Failed | State::Cancelled => false,
+        State::Queued | State::Sending | State::InDoubt | State::Held => Stage::Open,
+        State::Accepted => Stage::Accepted,
+        State::Registered if !parent.has_items && parent.due_at.is_some() => Stage::WithoutItems,
+        State::Registered | State::Refused | State::Failed | State::Cancelled => Stage::Settled,
     }
 }

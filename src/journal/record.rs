@@ -57,6 +57,15 @@ impl Position {
     }
 }
 
+/// How far in the journal the index has come: its last record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Reached {
+    pub seq: u64,
+    pub group: u64,
+    pub position: Position,
+    pub hash: Hash,
+}
+
 /// Everything before the payload but checksum and length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
