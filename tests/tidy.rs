@@ -27,7 +27,11 @@ const ARROWS: [(&str, &[&str]); 12] = [
 
 /// Names that only some places of `src` may use.
 const ONLY: [(&str, &[&str], &str); 10] = [
-    ("sled", &["src/journal/index.rs", "src/journal/index/tests"], "the index's store can be exchanged in one file"),
+    (
+        "sled",
+        &["src/journal/index.rs", "src/journal/index/tests.rs", "src/journal/index/tests/"],
+        "the index's store can be exchanged in one file",
+    ),
     ("zstd", &["src/journal/packed.rs"], "the compression can be exchanged in one file"),
     ("reqwest", &["src/provider/"], "one room speaks HTTP to providers"),
     ("axum", &["src/sandbox/", "src/agent/"], "two rooms serve HTTP"),

@@ -35,7 +35,7 @@ impl Source {
 
     /// What the program does: without the tests at its end.
     pub fn without_tests(&self) -> &str {
-        if self.path.ends_with("/tests.rs") {
+        if self.path.ends_with("/tests.rs") || self.path.contains("/tests/") {
             return "";
         }
         self.code.split("#[cfg(test)]").next().unwrap_or_default()
