@@ -351,3 +351,16 @@ async fn a_correction_is_noticed_with_the_outcome_it_waited_for() {
     assert_eq!(room.engine.taken.recv().await.map(|taken| taken.id), Some(slow));
     assert!(room.engine.taken.try_recv().is_err());
 }
+
+/// What is decided without asking anybody changes what others wait for, and nobody else tells of it.
+#[tokio::test]
+async fn what_was_decided_in_a_look_is_looked_at_again_at_once() {
+    let mut room = Room::warmed(0).await;
+    room.queue.enqueue("void", Void::of(Parent::Key("first".parse().unwrap()))).unwrap();
+    assert!(!room.engine.stale);
+    room.wake(Duration::from_secs(25 * 3_600)).await;
+    assert_eq!(room.queue.get("void").unwrap().state, State::Held, "the provider takes no void after a day");
+    assert!(room.engine.stale, "looked through once more");
+    room.look().await;
+    assert!(!room.engine.stale && room.engine.tasks.is_empty());
+}
