@@ -11,6 +11,7 @@ use super::record::{self, Position};
 use super::recovery::{Segment, Up};
 use super::replay::End;
 use super::reserve::Reserve;
+use super::sealed::Sealed;
 use super::segment;
 use super::shared::{Shared, lock};
 use super::writer::{Active, Writer};
@@ -57,6 +58,7 @@ pub(crate) fn seal(
         last: *last,
         reserve: Reserve::open(options.files.clone(), dir, options.reserve_bytes),
         segment_bytes: options.segment_bytes,
+        sealed: Sealed::after(*last),
         waiting: 0,
     };
     writer.record(&Entry::Opened { version: env!("CARGO_PKG_VERSION").to_owned(), cut: *torn })?;

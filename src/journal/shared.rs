@@ -180,16 +180,16 @@ impl Shared {
         self.drain(queue, max)
     }
 
-    /// Takes up to `expected` transactions, waiting for so many, but not longer than `patience`.
-    pub fn take_more(&self, expected: usize, patience: Duration) -> VecDeque<Job> {
+    /// Takes up to `max` transactions, waiting for `wanted`, but not longer than `patience`.
+    pub fn take_more(&self, max: usize, wanted: usize, patience: Duration) -> VecDeque<Job> {
         let mut queue = lock(&self.queue);
-        if queue.jobs.len() < expected && !patience.is_zero() {
-            queue.wanted = expected;
-            let few = |queue: &mut Queue| queue.jobs.len() < expected && !queue.stop;
+        if queue.jobs.len() < wanted && !patience.is_zero() {
+            queue.wanted = wanted;
+            let few = |queue: &mut Queue| queue.jobs.len() < wanted && !queue.stop;
             let waited = self.changed.wait_timeout_while(queue, patience, few);
             queue = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        self.drain(queue, expected)
+        self.drain(queue, max)
     }
 
     fn drain(&self, mut queue: MutexGuard<'_, Queue>, max: usize) -> VecDeque<Job> {
