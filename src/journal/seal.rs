@@ -6,6 +6,7 @@ use std::path::Path;
 use super::checkpoint::{self, Checkpoint};
 use super::error::{JournalError, Result};
 use super::files::{File, is_full, read_full, write_full};
+use super::gate::Gates;
 use super::index::Reached;
 use super::record::{self, Position};
 use super::recovery::{Segment, Up};
@@ -58,6 +59,7 @@ pub(crate) fn seal(
         last: *last,
         reserve: Reserve::open(options.files.clone(), dir, options.reserve_bytes),
         segment_bytes: options.segment_bytes,
+        gates: Gates::default(),
         sealed: Sealed::after(*last),
         waiting: 0,
     };

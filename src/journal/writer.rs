@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::checkpoint::{self, Checkpoint};
 use super::error::{JournalError, Result, panic_words};
 use super::files::{File, is_full, write_full};
+use super::gate::Gates;
 use super::index::Reached;
 use super::reserve::Reserve;
 use super::sealed::Sealed;
@@ -43,6 +44,8 @@ pub(crate) struct Writer {
     pub active: Active,
     pub last: Reached,
     pub reserve: Reserve,
+    /// Of those whose transactions are in the group in hand.
+    pub gates: Gates,
     /// The bytes of the group in hand.
     pub sealed: Sealed,
     pub segment_bytes: u64,
@@ -84,7 +87,7 @@ impl Writer {
             // Nobody is waited for beside what the group before had no room for.
             let expect = if jobs.is_empty() { come } else { Come { expected: 0, ..come } };
             let room = MAX_GROUP - jobs.len().min(MAX_GROUP);
-            jobs.extend(self.shared.take_jobs(room, jobs.is_empty()));
+            jobs.extend(self.shared.line.take(room, jobs.is_empty(), &mut self.gates));
             if jobs.is_empty() {
                 return self;
             }
@@ -94,6 +97,7 @@ impl Writer {
                 self.shared.poison(&JournalError::Panicked(panic_words(&*panic)));
                 0
             });
+            self.gates.open();
             // Those who were told may come again, beside those who waited already.
             come.expected = taken + self.waiting;
             come.patience = (lock(&self.shared.stats).last_flush / PATIENCE).min(LONGEST_PATIENCE);
@@ -119,7 +123,10 @@ impl Writer {
             return taken;
         }
         match self.write(&mut staging) {
-            Ok(()) => decided.into_iter().for_each(|one| (one.verdict.answer)(Ok(()))),
+            Ok(()) => {
+                decided.into_iter().for_each(|one| (one.verdict.answer)(Ok(())));
+                self.gates.open();
+            }
             Err(Failure::Poison(error)) => {
                 self.shared.poison(&error);
                 decided.into_iter().for_each(|one| (one.verdict.answer)(Err(error.clone())));
@@ -155,10 +162,11 @@ impl Writer {
             }
             // While it waits, or need not wait; the last ones then have little before them.
             self.sealed.follow(self.shared.id, &staging, false);
-            *jobs = self.shared.take_more(
+            *jobs = self.shared.line.take_more(
                 missing,
                 if missing <= FEW { missing } else { missing / 2 },
                 expect.patience.saturating_sub(self.shared.clock.monotonic().saturating_sub(began)),
+                &mut self.gates,
             );
             if jobs.is_empty() {
                 return (staging, decided, taken);
@@ -255,7 +263,7 @@ impl Writer {
             return Err(Failure::Poison(self.io("sync", error)));
         }
         let took = self.shared.clock.monotonic().saturating_sub(started);
-        self.waiting = self.shared.waiting();
+        self.waiting = self.shared.line.waiting();
         self.active.length += length;
         self.last = last;
         {
