@@ -88,6 +88,7 @@ pub use self::pending::Pending;
 use self::pending::{awaited, job};
 pub use self::shared::Stats;
 use self::shared::lock;
+pub(crate) use self::transaction::Ready;
 pub use self::transaction::Transaction;
 pub use self::verify::{Damage, Found, Report, read_all, verify};
 pub use self::view::{Filter, Group, Recorded, View};
