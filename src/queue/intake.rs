@@ -124,7 +124,7 @@ impl Queue {
             fiscal_ids: account.as_ref().map(|account| account.fiscal_ids.as_slice()).filter(|ids| !ids.is_empty()),
             now: Some(document.issued_at.unwrap_or(taken_at)),
         };
-        let body = check::body(&document.body, &context).map_err(|violations| invalid(kind, violations));
+        let body = check::body_of(document.body, &context).map_err(|violations| invalid(kind, violations));
         let mut candidate = Box::new(Candidate {
             key,
             named_account: document.account,
