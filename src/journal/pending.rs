@@ -8,10 +8,13 @@ use super::gate::Gate;
 use super::shared::{Job, Verdict, lock};
 use super::transaction::Transaction;
 
+/// Where the answer of a transaction will be.
+type Place<T, E> = Arc<Slot<Result<Result<T, E>>>>;
+
 /// A transaction handed over.
 #[must_use = "what it recorded is durable only once it was waited for"]
 pub struct Pending<T, E> {
-    pub(super) slot: Arc<Slot<Result<Result<T, E>>>>,
+    pub(super) slot: Place<T, E>,
     /// Opens when the answer is there, or soon before; none where it is there already.
     pub(super) gate: Option<Arc<Gate>>,
 }
@@ -75,9 +78,7 @@ impl<T> Drop for Promise<T> {
 }
 
 /// A transaction for someone who waits, and where its answer will be.
-pub(super) fn awaited<T, E>(
-    f: impl FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
-) -> (Job, Arc<Slot<Result<Result<T, E>>>>)
+pub(super) fn awaited<T, E>(f: impl FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static) -> (Job, Place<T, E>)
 where
     T: Send + 'static,
     E: Send + 'static,

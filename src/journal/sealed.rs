@@ -55,3 +55,51 @@ impl Sealed {
         self.count = self.count.max(upto);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::transaction::Staged;
+    use chrono::DateTime;
+
+    fn staged(place: u64) -> Staged {
+        Staged {
+            seq: 10 + place,
+            offset: 100 * place,
+            at: DateTime::UNIX_EPOCH,
+            previous: Position::NONE,
+            payload: vec![place as u8; 5],
+            last_of_transaction: place != 1,
+        }
+    }
+
+    #[test]
+    fn a_group_has_the_same_bytes_however_early_it_was_begun() {
+        let before = Reached { seq: 9, group: 3, position: Position { segment: 1, offset: 7 }, hash: [8; 32] };
+        let (mut ahead, mut at_once) = (Sealed::after(before), Sealed::after(before));
+        ahead.begin(before);
+        let mut staging = Staging::new(1, 0, 10);
+        for place in 0..5 {
+            ahead.follow(Uuid::nil(), &staging, false);
+            staging.records.push(staged(place));
+            ahead.follow(Uuid::nil(), &staging, false);
+        }
+        ahead.follow(Uuid::nil(), &staging, true);
+        at_once.begin(before);
+        at_once.follow(Uuid::nil(), &staging, true);
+        assert_eq!((&ahead.bytes, ahead.last), (&at_once.bytes, at_once.last));
+        assert_eq!((ahead.last.seq, ahead.last.group), (14, 4));
+
+        let mut rest = ahead.bytes.as_slice();
+        let mut ends = Vec::new();
+        while !rest.is_empty() {
+            let frame = record::decode(Uuid::nil(), rest).unwrap();
+            ends.push(frame.header.last_of_group);
+            rest = &rest[frame.bytes.len()..];
+        }
+        assert_eq!(ends, [false, false, false, false, true]);
+
+        ahead.begin(before);
+        assert!(ahead.bytes.is_empty() && ahead.last.hash == before.hash);
+    }
+}

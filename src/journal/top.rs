@@ -12,7 +12,8 @@ const MANY: usize = 64;
 
 #[derive(Default)]
 pub(super) struct Top {
-    /// The changes of the last commit group, as they came; what the next group is flushed in is time to fold them.
+    /// The changes of the last commit group, as they came; the time in which the next group is flushed is there to fold
+    /// them.
     fresh: Changes,
     recent: Changes,
     recent_bytes: usize,
@@ -70,5 +71,62 @@ impl Top {
     /// Entries that are not in the store yet.
     pub fn pending(&self) -> usize {
         self.layers().map(Changes::len).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn changes(of: &[(u8, Option<u8>)]) -> Changes {
+        of.iter().map(|(key, value)| (vec![*key], value.map(|value| vec![value; 3]))).collect()
+    }
+
+    fn bytes(recent: &Changes) -> usize {
+        recent.iter().map(|(key, value)| ENTRY + key.len() + value.as_ref().map_or(0, Vec::len)).sum()
+    }
+
+    fn some() -> impl Strategy<Value = Vec<(u8, Option<u8>)>> {
+        prop::collection::vec((any::<u8>(), any::<Option<u8>>()), 0..3 * MANY)
+    }
+
+    proptest! {
+        /// Whether a group's changes were folded, or frozen, or not yet: what was put in last is what is read.
+        #[test]
+        fn what_was_put_in_last_is_read(groups in prop::collection::vec((some(), 0..4u8), 1..12)) {
+            let (mut top, mut model) = (Top::default(), Changes::new());
+            for (group, then) in groups {
+                model.extend(changes(&group));
+                top.add(changes(&group));
+                match then {
+                    0 => top.fold(),
+                    // All of it would be in the store by then; here nothing is, so it stays.
+                    1 if top.frozen.is_none() => {
+                        let frozen = top.freeze();
+                        prop_assert!(!top.is_fresh() && top.frozen.as_deref() == Some(&*frozen));
+                    }
+                    _ => {}
+                }
+                for key in 0..=u8::MAX {
+                    let found = top.layers().find_map(|layer| layer.get(&vec![key]));
+                    prop_assert_eq!(found, model.get(&vec![key]));
+                }
+                prop_assert_eq!(top.recent_bytes, bytes(&top.recent));
+            }
+        }
+    }
+
+    #[test]
+    fn a_small_group_is_folded_at_once_and_a_large_one_counts_before_it_is() {
+        let mut top = Top::default();
+        top.add(changes(&[(1, Some(1))]));
+        assert!(!top.is_fresh());
+        let many: Vec<_> = (0..=u8::MAX).map(|key| (key, Some(key))).collect();
+        top.add(changes(&many));
+        assert!(top.is_fresh());
+        assert_eq!((top.size(128, usize::MAX), top.pending()), (2, 257));
+        top.fold();
+        assert_eq!((top.size(128, usize::MAX), top.pending()), (2, 256));
     }
 }
