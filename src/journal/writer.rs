@@ -1,8 +1,8 @@
 //! The one writer. It takes the transactions that wait, decides them in order of arrival, writes what they record with
-//! one write and one flush, makes it visible, and only then tells those who wait. While it flushes, others gather: that
+//! one write and one flush, makes it visible, and only then lets those go who wait. While it flushes, others gather: that
 //! is group commit. Those who were just told come again soon: for them the next group waits a fraction of a flush, else
-//! they and those who gathered meanwhile would take turns, each with half a group. One producer alone never waits. A group is written only after the one before is durable, so that a torn tail can
-//! only lie in the last one.
+//! they and those who gathered meanwhile would take turns, each with half a group. One producer alone never waits. A
+//! group is written only after the one before is durable, so that a torn tail can only lie in the last one.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -160,7 +160,7 @@ impl Writer {
             if full || missing == 0 {
                 return (staging, decided, taken);
             }
-            // While it waits, or need not wait; the last ones then have little before them.
+            // Now, while others are at work: the last ones then have little before them.
             self.sealed.follow(self.shared.id, &staging, false);
             *jobs = self.shared.line.take_more(
                 missing,
