@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use staffetta::domain::id::DocId;
 use staffetta::journal::{Journal, JournalError, Options, View};
+use staffetta::prelude::*;
+use staffetta::queue;
 
 use crate::papers::*;
 use staffetta::testing::{Cut, Disk, Fault, Image, Random, Sim};
@@ -176,6 +178,29 @@ fn when_the_disk_is_full_outcomes_are_still_recorded() {
         assert_eq!(journal.history(*id).unwrap().len(), 3);
     }
     assert_eq!(sim.image()[&Path::new(DIR).join("reserve")].len(), 3_000, "and keeps room aside again");
+}
+
+/// A till that repeats itself must hear that its sale is taken, also when no other can be; and that it is another one.
+#[test]
+fn when_the_disk_is_full_a_repeated_sale_gets_its_ticket() {
+    let sim = Sim::default();
+    let all = queue::Options { journal: options(&sim), ..queue::Options::default() };
+    let queue = Queue::open_with(DIR, all).unwrap();
+    let sale = |price: &str| {
+        let receipt = Receipt::new("12345678903".parse().unwrap());
+        let receipt = receipt.item(Item::new("Pane", price.parse().unwrap(), VatRate::Four));
+        receipt.cash(price.parse().unwrap()).build().unwrap()
+    };
+    let first = queue.enqueue("first", sale("1.00")).unwrap();
+    sim.set_room(sim.used() + 2_500);
+    let error = (0..).find_map(|n| queue.enqueue(&format!("more-{n}"), sale("2.00")).err()).unwrap();
+    assert!(matches!(error, Error::Journal(JournalError::Full { .. })), "{error}");
+    let again = queue.enqueue("first", sale("1.00")).unwrap();
+    assert!(again.duplicate && again.id == first.id && again.key == "first");
+    let other = queue.enqueue("first", sale("2.00")).unwrap_err();
+    assert!(matches!(&other, Error::Rejected(rejection) if rejection.code == "key_reused"), "{other}");
+    let new = queue.enqueue("new", sale("1.00")).unwrap_err();
+    assert!(matches!(new, Error::Journal(JournalError::Full { .. })), "{new}");
 }
 
 #[test]

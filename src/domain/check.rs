@@ -22,7 +22,7 @@ pub use returns::{return_of, returns};
 pub use warnings::warnings;
 
 use super::account::ProviderKind;
-use super::document::Body;
+use super::document::{Body, Kind};
 use super::id::FiscalId;
 use super::input::BodyInput;
 use super::money::Decimal;
@@ -118,7 +118,6 @@ pub fn explain(violations: &[Violation]) -> String {
 
 /// The document of any kind, or every rule it breaks. What needs the parent is left to [`returns`].
 pub fn body(input: &BodyInput, context: &Context<'_>) -> Result<Body, Vec<Violation>> {
-    let kind = input.kind();
     let checked = match input {
         BodyInput::Receipt(input) => receipt::receipt(input, context).map(Body::Receipt),
         BodyInput::Return(input) => returns::return_alone(input).map(Body::Return),
@@ -126,6 +125,24 @@ pub fn body(input: &BodyInput, context: &Context<'_>) -> Result<Body, Vec<Violat
         BodyInput::Draft(input) => draft::draft(input, context).map(Body::Draft),
         BodyInput::NoteNumber(input) => small::note_number(input).map(Body::NoteNumber),
     };
+    taken_by_provider(input.kind(), checked, context)
+}
+
+/// The same of one that is no longer needed: nothing of a sale is copied.
+pub(crate) fn body_of(input: BodyInput, context: &Context<'_>) -> Result<Body, Vec<Violation>> {
+    match input {
+        BodyInput::Receipt(input) => {
+            taken_by_provider(Kind::Receipt, receipt::receipt_of(input, context).map(Body::Receipt), context)
+        }
+        other => body(&other, context),
+    }
+}
+
+fn taken_by_provider(
+    kind: Kind,
+    checked: Result<Body, Vec<Violation>>,
+    context: &Context<'_>,
+) -> Result<Body, Vec<Violation>> {
     match context.provider {
         Some(provider) if !provider.takes(kind) => {
             let mut violations = vec![Violation::new("kind", codes::KIND_OF_PROVIDER)];

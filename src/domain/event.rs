@@ -47,6 +47,17 @@ pub enum Entry {
     },
 }
 
+impl Entry {
+    /// About how many bytes it takes in the journal: room to make at once.
+    pub(crate) fn length_about(&self) -> usize {
+        const REST: usize = 256; // names, fingerprint, lengths
+        match self {
+            Entry::Enqueued(taken) => REST + taken.body.len() + taken.totals.length(),
+            _ => REST,
+        }
+    }
+}
+
 /// A hold of an account (CONTRACT.md 3).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {

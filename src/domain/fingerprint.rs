@@ -37,17 +37,17 @@ fn fingerprint(
     issued_at: Option<DateTime<Utc>>,
     dated: bool,
 ) -> [u8; 32] {
-    let mut bytes = Bytes(Vec::with_capacity(512));
+    let mut bytes = Bytes(Sha256::new());
     bytes.text("staffetta document 1");
     bytes.text(body.kind().name());
     bytes.optional(account, |bytes, account| bytes.text(account));
     bytes.optional(parent, |bytes, parent| match parent {
         ParentRef::Local(id) => {
-            bytes.0.push(0);
-            bytes.0.extend(id.0.to_le_bytes());
+            bytes.0.update([0]);
+            bytes.0.update(id.0.to_le_bytes());
         }
         ParentRef::Remote(id) => {
-            bytes.0.push(1);
+            bytes.0.update([1]);
             bytes.text(id);
         }
     });
@@ -58,42 +58,43 @@ fn fingerprint(
         Body::Void(void) => bytes.optional(void.credit_note_number.as_deref(), Bytes::text),
         Body::Draft(draft) => bytes.draft(draft, dated),
         Body::NoteNumber(note) => {
-            bytes.0.push(match note.note {
+            bytes.0.update([match note.note {
                 Note::DebitVat => 0,
                 Note::CreditGoods => 1,
                 Note::CreditVat => 2,
-            });
+            }]);
             bytes.text(&note.number);
         }
     }
-    Sha256::digest(&bytes.0).into()
+    bytes.0.finalize().into()
 }
 
-struct Bytes(Vec<u8>);
+/// What is hashed.
+struct Bytes(Sha256);
 
 impl Bytes {
     fn count(&mut self, count: usize) {
-        self.0.extend((count as u64).to_le_bytes());
+        self.0.update((count as u64).to_le_bytes());
     }
 
     fn text(&mut self, text: &str) {
         self.count(text.len());
-        self.0.extend(text.as_bytes());
+        self.0.update(text.as_bytes());
     }
 
     fn number(&mut self, number: Decimal) {
         let normal = number.normal();
-        self.0.extend(normal.mantissa().to_le_bytes());
-        self.0.extend(normal.places().to_le_bytes());
+        self.0.update(normal.mantissa().to_le_bytes());
+        self.0.update(normal.places().to_le_bytes());
     }
 
     fn time(&mut self, time: NaiveDateTime) {
-        self.0.extend(time.and_utc().timestamp().to_le_bytes());
-        self.0.extend(time.and_utc().timestamp_subsec_nanos().to_le_bytes());
+        self.0.update(time.and_utc().timestamp().to_le_bytes());
+        self.0.update(time.and_utc().timestamp_subsec_nanos().to_le_bytes());
     }
 
     fn flag(&mut self, flag: bool) {
-        self.0.push(u8::from(flag));
+        self.0.update([u8::from(flag)]);
     }
 
     fn optional<T>(&mut self, value: Option<T>, write: impl FnOnce(&mut Bytes, T)) {
@@ -135,7 +136,7 @@ impl Bytes {
     fn returned(&mut self, document: &Return) {
         self.count(document.items.len());
         for item in &document.items {
-            self.optional(item.line, |bytes, line| bytes.0.extend(line.to_le_bytes()));
+            self.optional(item.line, |bytes, line| bytes.0.update(line.to_le_bytes()));
             self.optional(item.id.as_deref(), Bytes::text);
             self.number(item.quantity);
         }

@@ -15,6 +15,7 @@ use super::record::Position;
 use super::stored;
 use crate::domain::event::{DocEvent, Enqueued, Entry, ParentRef};
 use crate::domain::id::{AccountName, DocId};
+use crate::domain::limits::MAX_RECORD;
 use crate::domain::state::{Progress, State};
 
 /// Version of keys, values and blocks of the index. Another one is rebuilt, so this form may change freely.
@@ -66,11 +67,14 @@ pub(crate) struct Applied {
 }
 
 fn codec() -> impl bincode::Options {
-    bincode::DefaultOptions::new().with_limit(crate::domain::limits::MAX_RECORD as u64)
+    bincode::DefaultOptions::new().with_limit(MAX_RECORD as u64)
 }
 
 pub(crate) fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>> {
-    codec().serialize(value).map_err(|_| JournalError::TooLarge)
+    // Without a limit it is written in one pass instead of two.
+    let mut out = Vec::new();
+    codec().with_no_limit().serialize_into(&mut out, value).map_err(|_| JournalError::TooLarge)?;
+    if out.len() > MAX_RECORD { Err(JournalError::TooLarge) } else { Ok(out) }
 }
 
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
@@ -175,7 +179,7 @@ impl Work<'_> {
             self.place_children(&old.progress, &progress)?;
         }
         let document = Document { first: old.first, last: at.position, progress: progress.clone() };
-        self.put(keys::document(id), stored::touched(document)?);
+        self.put(keys::document(id), stored::touched(&document)?);
         Ok((old.last, progress))
     }
 
@@ -199,14 +203,13 @@ impl Work<'_> {
         for key in come {
             self.mark(key);
         }
-        let counted = |of: Option<(&Progress, _)>| of.map(|(doc, _)| (doc.account.clone(), doc.state));
         let (gone, come) = (counted(old), counted(new));
         if gone != come {
             if let Some((account, state)) = gone {
-                self.count(account.as_ref(), state, false)?;
+                self.count(account, state, false)?;
             }
             if let Some((account, state)) = come {
-                self.count(account.as_ref(), state, true)?;
+                self.count(account, state, true)?;
             }
         }
         Ok(())
@@ -222,6 +225,13 @@ impl Work<'_> {
         }
         Ok(())
     }
+}
+
+type With<'a> = Option<(&'a Progress, Option<&'a Progress>)>;
+
+/// Where a document is counted.
+fn counted<'a>(of: With<'a>) -> Option<(Option<&'a AccountName>, State)> {
+    of.map(|(doc, _)| (doc.account.as_ref(), doc.state))
 }
 
 /// The keys without values that a document has for what it is and where it waits.

@@ -98,7 +98,7 @@ impl Journal {
         let (names, archived) = (shared.segments.names(), shared.segments.archived());
         let sealed = names.split_last().map_or(&[][..], |(_, sealed)| sealed);
         for name in sealed.iter().copied().filter(|name| !archived.contains(name)) {
-            if shared.is_stopping() {
+            if shared.line.is_stopping() {
                 return Err(JournalError::Closed);
             }
             match examine(shared, name, None, until)? {

@@ -19,7 +19,7 @@ pub(crate) struct Handle {
 
 impl Handle {
     pub fn close(&self) -> Result<()> {
-        self.shared.stop();
+        self.shared.line.stop();
         if self.shared.on_writer_thread() {
             return Ok(()); // it ends when this transaction does
         }

@@ -1,9 +1,9 @@
-//! The index in use: what was recorded lately in memory, over what is stored. Newest on top:
-//! `recent` takes the changes of each commit group; when it is large it becomes `frozen`, and is put into the store by
-//! the flusher's thread while a new `recent` goes on. A reader never sees the store change under a `frozen` layer:
+//! The index in use: what was recorded lately in memory (`top.rs`), over what is stored. Newest on top:
+//! `recent` takes the changes of each commit group, of a large one while the next is flushed; when it is large it becomes
+//! `frozen`, and is put into the store by the flusher's thread while a new `recent` goes on. A reader never sees the store change under a `frozen` layer:
 //! what the flusher puts in is what `frozen` says anyway.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use uuid::Uuid;
 
@@ -15,22 +15,12 @@ use super::merge::merge;
 use super::shared::lock;
 use super::table::Which;
 use super::tabling::{Compacted, Spans};
+use super::top::Top;
 
 /// Bytes of `recent` beyond which it is put into the store, however few entries they are.
 const FLUSH_BYTES: usize = 16 * 1024 * 1024;
-/// What an entry costs beside its key and value, about.
-const ENTRY: usize = 64;
 /// When `recent` is so many times as large and the flusher still busy, the writer waits for it.
 const BEHIND: usize = 4;
-
-#[derive(Default)]
-struct Top {
-    recent: Changes,
-    recent_bytes: usize,
-    /// The last record whose changes are in `recent`.
-    reached: Option<Reached>,
-    frozen: Option<Arc<Changes>>,
-}
 
 /// The layers.
 pub(crate) struct Layers {
@@ -54,6 +44,8 @@ pub(crate) struct Layers {
 #[derive(Default)]
 struct Work {
     wanted: bool,
+    /// The last group's changes are to be put among the others.
+    fold: bool,
     busy: bool,
     stop: bool,
     /// Nothing is put into the store unless all of it must be: there is no room on the disk.
@@ -87,8 +79,7 @@ impl Layers {
 
     /// How many times as large as it should be `recent` is.
     fn size(&self) -> usize {
-        let top = self.top();
-        (top.recent.len() / self.batch).max(top.recent_bytes / FLUSH_BYTES)
+        self.top().size(self.batch, FLUSH_BYTES)
     }
 
     /// Makes a group's changes visible. `reached` is its last record. With `hold` nothing goes into the store for now.
@@ -98,14 +89,7 @@ impl Layers {
     pub fn publish(&self, changes: Changes, reached: Reached, hold: bool) -> Result<()> {
         let mut top = self.top_mut();
         lock(&self.heads).changed(&changes);
-        for (key, value) in changes {
-            let bytes = |value: &Option<Vec<u8>>| ENTRY + key.len() + value.as_ref().map_or(0, Vec::len);
-            top.recent_bytes += bytes(&value);
-            let length = key.len();
-            if let Some(old) = top.recent.insert(key, value) {
-                top.recent_bytes -= ENTRY + length + old.map_or(0, |old| old.len());
-            }
-        }
+        top.add(changes);
         top.reached = Some(reached);
         drop(top);
         let large = self.size();
@@ -122,6 +106,15 @@ impl Layers {
         self.failure()
     }
 
+    /// Has the flusher put the last group's changes among the others, so that the writer need not while others wait for
+    /// it. Should the flusher have something else to do, the next group's changes find them and they are put there then.
+    pub fn fold_meanwhile(&self) {
+        if self.top().is_fresh() {
+            lock(&self.work).fold = true;
+            self.changed.notify_all();
+        }
+    }
+
     /// Whether the index still works. Once it has failed only a new open helps, which makes it anew.
     pub fn failure(&self) -> Result<()> {
         self.broken.get().cloned().map_or(Ok(()), Err)
@@ -131,6 +124,12 @@ impl Layers {
     pub fn flush_until_stopped(&self) {
         let mut work = lock(&self.work);
         loop {
+            if std::mem::take(&mut work.fold) {
+                drop(work);
+                self.top_mut().fold();
+                work = lock(&self.work);
+                continue;
+            }
             if !std::mem::take(&mut work.wanted) {
                 if work.stop {
                     return;
@@ -164,9 +163,7 @@ impl Layers {
         self.failure()?;
         let mut top = self.top_mut();
         let Some(reached) = top.reached else { return Ok(()) };
-        let frozen = Arc::new(std::mem::take(&mut top.recent));
-        top.recent_bytes = 0;
-        top.frozen = Some(frozen.clone());
+        let frozen = top.freeze();
         drop(top);
         self.with_store(|store| store.apply(self.journal, &frozen, reached))?;
         *lock(&self.stored) = Some(reached);
@@ -259,8 +256,7 @@ impl Layers {
 
     /// Entries that are not in the store yet.
     pub fn pending(&self) -> usize {
-        let top = self.top();
-        top.recent.len() + top.frozen.as_ref().map_or(0, |frozen| frozen.len())
+        self.top().pending()
     }
 
     fn with_store<T>(&self, f: impl FnOnce(&Store) -> Result<T>) -> Result<T> {
@@ -277,8 +273,7 @@ impl Layers {
         }
         let top = self.top();
         let mut layers: Vec<&Changes> = over.to_vec();
-        layers.push(&top.recent);
-        layers.extend(top.frozen.as_deref());
+        layers.extend(top.layers());
         let mut heads = lock(&self.heads);
         let begin = heads.begin(from).filter(|_| over.is_empty()).unwrap_or(from);
         if begin >= to {
@@ -302,7 +297,7 @@ impl Layers {
             }
         }
         let top = self.top();
-        for layer in [Some(&top.recent), top.frozen.as_deref()].into_iter().flatten() {
+        for layer in top.layers() {
             if let Some(value) = layer.get(key) {
                 return Ok(value.clone());
             }

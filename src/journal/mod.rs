@@ -34,11 +34,13 @@ mod error;
 mod files;
 mod filter;
 mod folders;
+mod gate;
 mod handle;
 mod heads;
 mod index;
 mod keys;
 mod layers;
+mod line;
 mod live;
 mod merge;
 mod near;
@@ -58,12 +60,14 @@ mod reserve;
 mod resolve;
 mod salvage;
 mod seal;
+mod sealed;
 mod segment;
 mod shared;
 mod stored;
 mod sums;
 mod table;
 mod tabling;
+mod top;
 mod transaction;
 mod verify;
 mod view;
@@ -85,6 +89,7 @@ pub use self::pending::Pending;
 use self::pending::{awaited, job};
 pub use self::shared::Stats;
 use self::shared::lock;
+pub(crate) use self::transaction::Ready;
 pub use self::transaction::Transaction;
 pub use self::verify::{Damage, Found, Report, read_all, verify};
 pub use self::view::{Filter, Group, Recorded, View};
@@ -142,9 +147,9 @@ impl Journal {
         T: Send + 'static,
         E: Send + 'static,
     {
-        let (job, pending) = awaited(f);
-        self.handle.shared.submit([job]);
-        pending
+        let (job, slot) = awaited(f);
+        let gate = self.handle.shared.submit([job]);
+        Pending { slot, gate }
     }
 
     /// Begins many, one after the other with nothing between: as far as they fit they share a flush.
@@ -154,9 +159,9 @@ impl Journal {
         E: Send + 'static,
         F: FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
     {
-        let (jobs, pending): (Vec<_>, Vec<_>) = all.into_iter().map(awaited).unzip();
-        self.handle.shared.submit(jobs);
-        pending
+        let (jobs, slots): (Vec<_>, Vec<_>) = all.into_iter().map(awaited).unzip();
+        let gate = self.handle.shared.submit(jobs);
+        slots.into_iter().map(|slot| Pending { slot, gate: gate.clone() }).collect()
     }
 
     /// As [`begin`](Self::begin), and hands to `then` what [`transact`](Self::transact) would return. On the writer's

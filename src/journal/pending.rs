@@ -4,13 +4,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use super::error::{JournalError, Result, panic_words};
+use super::gate::Gate;
 use super::shared::{Job, Verdict, lock};
 use super::transaction::Transaction;
+
+/// Where the answer of a transaction will be.
+type Place<T, E> = Arc<Slot<Result<Result<T, E>>>>;
 
 /// A transaction handed over.
 #[must_use = "what it recorded is durable only once it was waited for"]
 pub struct Pending<T, E> {
-    slot: Arc<Slot<Result<Result<T, E>>>>,
+    pub(super) slot: Place<T, E>,
+    /// Opens when the answer is there, or soon before; none where it is there already.
+    pub(super) gate: Option<Arc<Gate>>,
 }
 
 impl<T, E> Pending<T, E> {
@@ -19,12 +25,15 @@ impl<T, E> Pending<T, E> {
     /// # Errors
     /// As [`transact`](super::Journal::transact).
     pub fn wait(self) -> Result<Result<T, E>, JournalError> {
+        if let Some(gate) = self.gate {
+            gate.wait();
+        }
         self.slot.wait().unwrap_or(Err(JournalError::Closed))
     }
 }
 
 /// Where one answer is left. A channel would do, at three times the cost; with many tills that is felt.
-struct Slot<T> {
+pub(super) struct Slot<T> {
     state: Mutex<Answer<T>>,
     there: Condvar,
 }
@@ -33,11 +42,16 @@ struct Answer<T> {
     value: Option<T>,
     /// Nobody will leave one any more.
     over: bool,
+    /// Whoever wants it went through the gate and found nothing yet.
+    wanted: bool,
 }
 
 impl<T> Slot<T> {
     fn wait(&self) -> Option<T> {
-        let open = |state: &mut Answer<T>| !state.over;
+        let open = |state: &mut Answer<T>| {
+            state.wanted = !state.over;
+            state.wanted
+        };
         self.there.wait_while(lock(&self.state), open).unwrap_or_else(PoisonError::into_inner).value.take()
     }
 }
@@ -47,29 +61,32 @@ struct Promise<T>(Arc<Slot<T>>);
 
 impl<T> Promise<T> {
     fn keep(self, value: T) {
-        lock(&self.0.state).value = Some(value); // told when it is dropped, now
+        lock(&self.0.state).value = Some(value); // said when it is dropped, now
     }
 }
 
 impl<T> Drop for Promise<T> {
     fn drop(&mut self) {
-        lock(&self.0.state).over = true;
-        self.0.there.notify_one();
+        let mut state = lock(&self.0.state);
+        state.over = true;
+        let wanted = state.wanted;
+        drop(state);
+        if wanted {
+            self.0.there.notify_one();
+        }
     }
 }
 
-/// A transaction for someone who waits.
-pub(super) fn awaited<T, E>(
-    f: impl FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
-) -> (Job, Pending<T, E>)
+/// A transaction for someone who waits, and where its answer will be.
+pub(super) fn awaited<T, E>(f: impl FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static) -> (Job, Place<T, E>)
 where
     T: Send + 'static,
     E: Send + 'static,
 {
-    let state = Mutex::new(Answer { value: None, over: false });
+    let state = Mutex::new(Answer { value: None, over: false, wanted: false });
     let slot = Arc::new(Slot { state, there: Condvar::new() });
     let promise = Promise(slot.clone());
-    (job(f, move |answer| promise.keep(answer)), Pending { slot })
+    (job(f, move |answer| promise.keep(answer)), slot)
 }
 
 /// A transaction, and what is called with its answer.
@@ -107,20 +124,29 @@ where
 mod tests {
     use super::*;
 
+    fn alone() -> (Job, Pending<(), JournalError>) {
+        let (job, slot) = awaited(|_| Ok::<(), JournalError>(()));
+        (job, Pending { slot, gate: None })
+    }
+
     #[test]
     fn a_transaction_that_is_dropped_says_that_no_answer_will_come() {
-        let (job, pending) = awaited(|_| Ok::<(), JournalError>(()));
+        let (job, pending) = alone();
         drop(job);
         assert!(matches!(pending.wait(), Err(JournalError::Closed)));
-        let (job, pending) = awaited(|_| Ok::<(), JournalError>(()));
+        let (job, pending) = alone();
         assert!(job(Err(JournalError::Full { why: "no room".to_owned() })).is_none());
         assert!(matches!(pending.wait(), Err(JournalError::Full { .. })));
     }
 
     #[test]
-    fn who_waits_is_told_from_another_thread() {
-        let (job, pending) = awaited(|_| Ok::<(), JournalError>(()));
+    fn who_finds_the_gate_open_and_no_answer_is_told_by_itself() {
+        let (job, pending) = alone();
+        let slot = pending.slot.clone();
         let waiting = std::thread::spawn(move || pending.wait());
+        while !lock(&slot.state).wanted {
+            std::thread::yield_now();
+        }
         drop(job);
         assert!(matches!(waiting.join(), Ok(Err(JournalError::Closed))));
     }

@@ -120,7 +120,10 @@ fn codec() -> impl bincode::Options {
 
 /// The payload; `None` when it is over [`MAX_RECORD`].
 pub(crate) fn encode_entry(entry: &Entry) -> Option<Vec<u8>> {
-    codec().serialize(entry).ok()
+    // Without a limit it is written in one pass instead of two.
+    let mut out = Vec::with_capacity(entry.length_about());
+    codec().with_no_limit().serialize_into(&mut out, entry).ok()?;
+    (out.len() <= MAX_RECORD).then_some(out)
 }
 
 /// Reads a payload of any version; trailing bytes are an error.

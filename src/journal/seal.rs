@@ -6,11 +6,13 @@ use std::path::Path;
 use super::checkpoint::{self, Checkpoint};
 use super::error::{JournalError, Result};
 use super::files::{File, is_full, read_full, write_full};
+use super::gate::Gates;
 use super::index::Reached;
 use super::record::{self, Position};
 use super::recovery::{Segment, Up};
 use super::replay::End;
 use super::reserve::Reserve;
+use super::sealed::Sealed;
 use super::segment;
 use super::shared::{Shared, lock};
 use super::writer::{Active, Writer};
@@ -57,6 +59,8 @@ pub(crate) fn seal(
         last: *last,
         reserve: Reserve::open(options.files.clone(), dir, options.reserve_bytes),
         segment_bytes: options.segment_bytes,
+        gates: Gates::default(),
+        sealed: Sealed::after(*last),
         waiting: 0,
     };
     writer.record(&Entry::Opened { version: env!("CARGO_PKG_VERSION").to_owned(), cut: *torn })?;

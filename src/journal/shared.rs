@@ -1,9 +1,8 @@
 //! What the writer and everybody else share.
 
-use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::ThreadId;
 use std::time::Duration;
 
@@ -11,11 +10,12 @@ use uuid::Uuid;
 
 use super::error::{JournalError, Result};
 use super::files::Files;
+use super::gate::Gate;
 use super::layers::Layers;
+use super::line::Line;
 use super::reader::Segments;
 use super::transaction::Transaction;
 use crate::clock::Clock;
-use crate::domain::limits::MAX_GROUP;
 
 /// What a transaction came to: whether to keep what it recorded, and whom to tell when that is durable.
 pub(crate) struct Verdict {
@@ -28,17 +28,6 @@ pub(crate) type Job = Box<dyn FnOnce(Result<&mut Transaction<'_>>) -> Option<Ver
 
 /// Called after each commit group with the last sequence number.
 pub(crate) type Callback = Arc<dyn Fn(u64) + Send + Sync>;
-
-/// Transactions that may wait; beyond it producers wait to hand theirs over.
-const MAX_WAITING: usize = 4 * MAX_GROUP;
-
-#[derive(Default)]
-pub(crate) struct Queue {
-    jobs: VecDeque<Job>,
-    /// The writer sleeps until so many wait: to wake it for each would cost more than the rest of a transaction.
-    wanted: usize,
-    stop: bool,
-}
 
 /// Numbers for people who watch the journal.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -84,8 +73,7 @@ pub(crate) struct Shared {
     pub seal_wanted: AtomicBool,
     poisoned: Mutex<Option<String>>,
     is_poisoned: AtomicBool,
-    queue: Mutex<Queue>,
-    changed: Condvar,
+    pub line: Line,
     pub writer: Mutex<Option<ThreadId>>,
 }
 
@@ -117,8 +105,7 @@ impl Shared {
             seal_wanted: AtomicBool::new(false),
             poisoned: Mutex::new(None),
             is_poisoned: AtomicBool::new(false),
-            queue: Mutex::default(),
-            changed: Condvar::new(),
+            line: Line::default(),
             writer: Mutex::new(None),
         }
     }
@@ -146,74 +133,9 @@ impl Shared {
         *lock(&self.writer) == Some(std::thread::current().id())
     }
 
-    /// Hands transactions over, together as far as there is room; waits while too many wait already.
-    pub fn submit(&self, jobs: impl IntoIterator<Item = Job>) {
-        let on_writer_thread = self.on_writer_thread();
-        let mut queue = lock(&self.queue);
-        for job in jobs {
-            while queue.jobs.len() >= MAX_WAITING && !queue.stop && !on_writer_thread {
-                self.changed.notify_all(); // of those handed over so far
-                queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
-            }
-            if queue.stop {
-                drop(queue);
-                job(Err(JournalError::Closed));
-                queue = lock(&self.queue);
-            } else {
-                queue.jobs.push_back(job);
-            }
-        }
-        let enough = queue.jobs.len() >= queue.wanted;
-        drop(queue);
-        if enough {
-            self.changed.notify_all();
-        }
-    }
-
-    /// Takes up to `max` transactions, waiting for one; none when it is time to stop.
-    pub fn take_jobs(&self, max: usize, wait: bool) -> VecDeque<Job> {
-        let mut queue = lock(&self.queue);
-        queue.wanted = 1;
-        while wait && queue.jobs.is_empty() && !queue.stop {
-            queue = self.changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
-        }
-        self.drain(queue, max)
-    }
-
-    /// Takes up to `expected` transactions, waiting for so many, but not longer than `patience`.
-    pub fn take_more(&self, expected: usize, patience: Duration) -> VecDeque<Job> {
-        let mut queue = lock(&self.queue);
-        if queue.jobs.len() < expected && !patience.is_zero() {
-            queue.wanted = expected;
-            let few = |queue: &mut Queue| queue.jobs.len() < expected && !queue.stop;
-            let waited = self.changed.wait_timeout_while(queue, patience, few);
-            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        self.drain(queue, expected)
-    }
-
-    fn drain(&self, mut queue: MutexGuard<'_, Queue>, max: usize) -> VecDeque<Job> {
-        queue.wanted = usize::MAX; // it is awake
-        let count = queue.jobs.len().min(max);
-        let jobs = queue.jobs.drain(..count).collect();
-        drop(queue);
-        self.changed.notify_all();
-        jobs
-    }
-
-    /// Transactions that wait.
-    pub fn waiting(&self) -> usize {
-        lock(&self.queue).jobs.len()
-    }
-
-    /// Whether it takes no more transactions.
-    pub fn is_stopping(&self) -> bool {
-        lock(&self.queue).stop
-    }
-
-    /// Takes no more transactions; those that wait are still done.
-    pub fn stop(&self) {
-        lock(&self.queue).stop = true;
-        self.changed.notify_all();
+    /// Hands transactions over, together as far as there is room; waits while too many wait already. Where to wait for what
+    /// becomes of them, if any was taken.
+    pub fn submit(&self, jobs: impl IntoIterator<Item = Job>) -> Option<Arc<Gate>> {
+        self.line.submit(jobs, self.on_writer_thread())
     }
 }

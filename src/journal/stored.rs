@@ -12,7 +12,7 @@ use crate::domain::event::{Enqueued, ParentRef};
 use crate::domain::id::{AccountName, DocId, FiscalId, Key};
 use crate::domain::state::Progress;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 enum Stored {
     Fresh(Fresh),
     Touched(Box<Document>),
@@ -20,7 +20,7 @@ enum Stored {
 
 /// One to which nothing has happened yet, as most of a backlog: only what differs from document to document. First what
 /// neighbours have in common: a [block](super::blocks) leaves that out.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Fresh {
     kind: Kind,
     account: Option<AccountName>,
@@ -36,16 +36,39 @@ struct Fresh {
     first: Position,
 }
 
+/// The same before it is written, with nothing copied.
+#[derive(Serialize)]
+enum Storing<'a> {
+    Fresh(Begun<'a>),
+    Touched(&'a Document),
+}
+
+/// [`Fresh`] with the same members in the same order.
+#[derive(Serialize)]
+struct Begun<'a> {
+    kind: Kind,
+    account: Option<&'a AccountName>,
+    fiscal_id: Option<&'a FiscalId>,
+    parent: Option<&'a ParentRef>,
+    #[serde(with = "chrono::serde::ts_microseconds_option")]
+    deadline: Option<DateTime<Utc>>,
+    key: &'a Key,
+    #[serde(with = "chrono::serde::ts_microseconds")]
+    issued_at: DateTime<Utc>,
+    taken_after: i64,
+    first: Position,
+}
+
 /// The entry of a document just taken.
 pub(crate) fn fresh(taken: &Enqueued, enqueued_at: DateTime<Utc>, first: Position) -> Result<Vec<u8>> {
     let taken_after = enqueued_at.timestamp_micros().wrapping_sub(taken.issued_at.timestamp_micros());
-    encode(&Stored::Fresh(Fresh {
+    encode(&Storing::Fresh(Begun {
         kind: taken.kind,
-        account: taken.account.clone(),
-        fiscal_id: taken.fiscal_id.clone(),
-        parent: taken.parent.clone(),
+        account: taken.account.as_ref(),
+        fiscal_id: taken.fiscal_id.as_ref(),
+        parent: taken.parent.as_ref(),
         deadline: taken.deadline,
-        key: taken.key.clone(),
+        key: &taken.key,
         issued_at: taken.issued_at,
         taken_after,
         first,
@@ -53,8 +76,8 @@ pub(crate) fn fresh(taken: &Enqueued, enqueued_at: DateTime<Utc>, first: Positio
 }
 
 /// The entry of a document to which something has happened.
-pub(crate) fn touched(document: Document) -> Result<Vec<u8>> {
-    encode(&Stored::Touched(Box::new(document)))
+pub(crate) fn touched(document: &Document) -> Result<Vec<u8>> {
+    encode(&Storing::Touched(document))
 }
 
 /// The document in an entry.

@@ -37,6 +37,22 @@ impl Staged {
     }
 }
 
+/// A document whose record was made before its turn came: on the one thread that all wait for it is only put in its place.
+pub(crate) struct Ready {
+    entry: Entry,
+    payload: Vec<u8>,
+}
+
+impl Ready {
+    /// # Errors
+    /// [`JournalError::TooLarge`].
+    pub fn new(taken: Enqueued) -> Result<Ready> {
+        let entry = Entry::Enqueued(Box::new(taken));
+        let payload = record::encode_entry(&entry).ok_or(JournalError::TooLarge)?;
+        Ok(Ready { entry, payload })
+    }
+}
+
 /// A commit group being put together.
 pub(crate) struct Staging {
     pub segment: u64,
@@ -104,11 +120,15 @@ impl<'a> Transaction<'a> {
     }
 
     pub(crate) fn stage(&mut self, entry: &Entry) -> Result<Option<Progress>> {
+        self.stage_as(entry, || record::encode_entry(entry).ok_or(JournalError::TooLarge))
+    }
+
+    fn stage_as(&mut self, entry: &Entry, payload: impl FnOnce() -> Result<Vec<u8>>) -> Result<Option<Progress>> {
         let (segment, offset) = (self.group.segment, self.group.start + self.group.bytes + self.bytes);
         let seq = self.next_seq();
         let at = At { seq, time: self.now, position: Position { segment, offset } };
         let Applied { changes, previous, progress } = apply::apply(at, entry, &*self)?;
-        let payload = record::encode_entry(entry).ok_or(JournalError::TooLarge)?;
+        let payload = payload()?;
         let staged = Staged { seq, offset, at: self.now, previous, payload, last_of_transaction: false };
         self.bytes += staged.length();
         self.records.push(staged);
@@ -141,6 +161,20 @@ impl<'a> Transaction<'a> {
         }
         let id = DocId(self.next_seq());
         self.stage(&Entry::Enqueued(Box::new(taken)))?;
+        self.takes = true;
+        Ok(id)
+    }
+
+    /// Takes a document whose record is ready, as [`enqueue`](Self::enqueue) does, once. A key that is taken is told
+    /// even while the disk is full.
+    pub(crate) fn enqueue_ready(&mut self, ready: &mut Ready) -> Result<DocId> {
+        if let Some(why) = self.reserve.full() {
+            let Entry::Enqueued(taken) = &ready.entry else { return Err(JournalError::Full { why }) };
+            return Err(self.find(&taken.key)?.map_or(JournalError::Full { why }, JournalError::KeyTaken));
+        }
+        let id = DocId(self.next_seq());
+        let payload = &mut ready.payload;
+        self.stage_as(&ready.entry, || Ok(std::mem::take(payload)))?;
         self.takes = true;
         Ok(id)
     }

@@ -1,8 +1,8 @@
 //! The one writer. It takes the transactions that wait, decides them in order of arrival, writes what they record with
-//! one write and one flush, makes it visible, and only then tells those who wait. While it flushes, others gather: that
+//! one write and one flush, makes it visible, and only then lets those go who wait. While it flushes, others gather: that
 //! is group commit. Those who were just told come again soon: for them the next group waits a fraction of a flush, else
-//! they and those who gathered meanwhile would take turns, each with half a group. One producer alone never waits. A group is written only after the one before is durable, so that a torn tail can
-//! only lie in the last one.
+//! they and those who gathered meanwhile would take turns, each with half a group. One producer alone never waits. A
+//! group is written only after the one before is durable, so that a torn tail can only lie in the last one.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,9 +13,10 @@ use std::time::Duration;
 use super::checkpoint::{self, Checkpoint};
 use super::error::{JournalError, Result, panic_words};
 use super::files::{File, is_full, write_full};
+use super::gate::Gates;
 use super::index::Reached;
-use super::record::{self, Header};
 use super::reserve::Reserve;
+use super::sealed::Sealed;
 use super::segment;
 use super::shared::{Job, Shared, Verdict, lock};
 use super::transaction::{Staging, Transaction};
@@ -26,6 +27,10 @@ use crate::domain::limits::{MAX_GROUP, MAX_GROUP_BYTES};
 const PATIENCE: u32 = 2;
 /// … and at most so long, however slow the disk is.
 const LONGEST_PATIENCE: Duration = Duration::from_millis(2);
+
+/// Those who are missing are waited for half by half, so that most are decided by the time that the last comes; so many
+/// at once.
+const FEW: usize = 8;
 
 /// The segment that is written to.
 pub(crate) struct Active {
@@ -39,6 +44,10 @@ pub(crate) struct Writer {
     pub active: Active,
     pub last: Reached,
     pub reserve: Reserve,
+    /// Of those whose transactions are in the group in hand.
+    pub gates: Gates,
+    /// The bytes of the group in hand.
+    pub sealed: Sealed,
     pub segment_bytes: u64,
     /// Transactions that waited when the last group was flushed, before those in it were told.
     pub waiting: usize,
@@ -78,7 +87,7 @@ impl Writer {
             // Nobody is waited for beside what the group before had no room for.
             let expect = if jobs.is_empty() { come } else { Come { expected: 0, ..come } };
             let room = MAX_GROUP - jobs.len().min(MAX_GROUP);
-            jobs.extend(self.shared.take_jobs(room, jobs.is_empty()));
+            jobs.extend(self.shared.line.take(room, jobs.is_empty(), &mut self.gates));
             if jobs.is_empty() {
                 return self;
             }
@@ -88,6 +97,7 @@ impl Writer {
                 self.shared.poison(&JournalError::Panicked(panic_words(&*panic)));
                 0
             });
+            self.gates.open();
             // Those who were told may come again, beside those who waited already.
             come.expected = taken + self.waiting;
             come.patience = (lock(&self.shared.stats).last_flush / PATIENCE).min(LONGEST_PATIENCE);
@@ -113,7 +123,10 @@ impl Writer {
             return taken;
         }
         match self.write(&mut staging) {
-            Ok(()) => decided.into_iter().for_each(|one| (one.verdict.answer)(Ok(()))),
+            Ok(()) => {
+                decided.into_iter().for_each(|one| (one.verdict.answer)(Ok(())));
+                self.gates.open();
+            }
             Err(Failure::Poison(error)) => {
                 self.shared.poison(&error);
                 decided.into_iter().for_each(|one| (one.verdict.answer)(Err(error.clone())));
@@ -147,9 +160,13 @@ impl Writer {
             if full || missing == 0 {
                 return (staging, decided, taken);
             }
-            *jobs = self.shared.take_more(
+            // Now, while others are at work: the last ones then have little before them.
+            self.sealed.follow(self.shared.id, &staging, false);
+            *jobs = self.shared.line.take_more(
                 missing,
+                if missing <= FEW { missing } else { missing / 2 },
                 expect.patience.saturating_sub(self.shared.clock.monotonic().saturating_sub(began)),
+                &mut self.gates,
             );
             if jobs.is_empty() {
                 return (staging, decided, taken);
@@ -157,7 +174,8 @@ impl Writer {
         }
     }
 
-    fn staging(&self) -> Staging {
+    fn staging(&mut self) -> Staging {
+        self.sealed.begin(self.last);
         Staging::new(self.active.first_seq, self.active.length, self.last.seq + 1)
     }
 
@@ -233,23 +251,25 @@ impl Writer {
     /// Writes a group, flushes it, makes it visible.
     fn write(&mut self, staging: &mut Staging) -> Result<(), Failure> {
         let started = self.shared.clock.monotonic();
-        let (bytes, last) = self.encode(staging);
-        if let Err(error) = write_full(&*self.active.file, &bytes, self.active.length) {
+        self.sealed.follow(self.shared.id, staging, true);
+        let (length, last) = (self.sealed.bytes.len() as u64, self.sealed.last);
+        if let Err(error) = write_full(&*self.active.file, &self.sealed.bytes, self.active.length) {
             return Err(self.undo(error));
         }
+        self.shared.layers.fold_meanwhile();
         if let Err(error) = self.active.file.sync_data() {
             // Never sync again: the system may have dropped what it could not write and call it clean.
             self.cut_off();
             return Err(Failure::Poison(self.io("sync", error)));
         }
         let took = self.shared.clock.monotonic().saturating_sub(started);
-        self.waiting = self.shared.waiting();
-        self.active.length += bytes.len() as u64;
+        self.waiting = self.shared.line.waiting();
+        self.active.length += length;
         self.last = last;
         {
             let mut stats = lock(&self.shared.stats);
-            stats.journal_bytes += bytes.len() as u64;
-            stats.written_bytes += bytes.len() as u64;
+            stats.journal_bytes += length;
+            stats.written_bytes += length;
             stats.flushes += 1;
             stats.last_flush = took;
             stats.total_flush += took;
@@ -286,31 +306,6 @@ impl Writer {
 
     fn io(&self, what: &'static str, error: std::io::Error) -> JournalError {
         JournalError::io(what, &segment::path(&self.shared.dir, self.active.first_seq), error)
-    }
-
-    /// The bytes of a group, and its last record.
-    fn encode(&self, staging: &Staging) -> (Vec<u8>, Reached) {
-        let mut out = Vec::with_capacity(usize::try_from(staging.bytes).unwrap_or(0));
-        let mut last = self.last;
-        last.group += 1;
-        let count = staging.records.len();
-        for (place, staged) in staging.records.iter().enumerate() {
-            let header = Header {
-                version: record::VERSION,
-                seq: staged.seq,
-                group: last.group,
-                place: u32::try_from(place).unwrap_or(u32::MAX), // a group is bounded by its bytes
-                last_of_transaction: staged.last_of_transaction,
-                last_of_group: place + 1 == count,
-                at_micros: staged.at.timestamp_micros(),
-                previous_of_document: staged.previous,
-                previous_hash: last.hash,
-            };
-            last.hash = record::encode(self.shared.id, &header, &staged.payload, &mut out);
-            last.seq = staged.seq;
-            last.position = record::Position { segment: staging.segment, offset: staged.offset };
-        }
-        (out, last)
     }
 
     /// Begins a new segment when the present one is long enough. When there is no room for one, it goes on.

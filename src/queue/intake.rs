@@ -24,7 +24,7 @@ pub(crate) struct Begun(Vec<Result<Pending<Entered, Error>, Error>>);
 impl Begun {
     /// What became of each, once it is on disk.
     pub fn wait(self) -> Vec<Result<Ticket, Error>> {
-        self.0.into_iter().map(|pending| pending?.wait()?.map(|(ticket, _)| ticket)).collect()
+        self.0.into_iter().map(|pending| pending?.wait()?.map(Entered::ticket)).collect()
     }
 }
 
@@ -52,7 +52,7 @@ impl Queue {
     /// # Errors
     /// As [`Queue::enqueue`].
     pub fn take(&self, document: NewDocument) -> Result<Ticket, Error> {
-        self.begin(document)?.wait()?.map(|(ticket, _)| ticket)
+        self.begin(document)?.wait()?.map(Entered::ticket)
     }
 
     /// Takes many; they share the journal's flushes. One that is refused does not stop the others.
@@ -72,7 +72,7 @@ impl Queue {
                 .take(MAX_GROUP)
                 .map(|document| self.examine(document).map(|candidate| good.push(candidate)))
                 .collect();
-            let enter = |candidate: Candidate| move |txn: &mut Transaction<'_>| candidate.enter(txn);
+            let enter = |candidate: Box<Candidate>| move |txn: &mut Transaction<'_>| candidate.enter(txn);
             let mut pending = self.journal().begin_all(good.into_iter().map(enter)).into_iter();
             // One is pending for each that was not refused.
             begun.extend(examined.into_iter().filter_map(|one| one.map(|()| pending.next()).transpose()));
@@ -93,12 +93,12 @@ impl Queue {
             Err(error) => then(Err(error)),
             Ok(candidate) => self.journal().begin_then(
                 move |txn| candidate.enter(txn),
-                move |answer| then(answer.map_err(Error::from).flatten().map(|(ticket, _)| ticket)),
+                move |answer| then(answer.map_err(Error::from).flatten().map(Entered::ticket)),
             ),
         }
     }
 
-    fn examine(&self, document: NewDocument) -> Result<Candidate, Error> {
+    fn examine(&self, document: NewDocument) -> Result<Box<Candidate>, Error> {
         let taken_at = self.clock().now();
         let accounts = self.accounts();
         let key = document.key.unwrap_or_else(|| Key::random(Uuid::new_v4()));
@@ -124,8 +124,8 @@ impl Queue {
             fiscal_ids: account.as_ref().map(|account| account.fiscal_ids.as_slice()).filter(|ids| !ids.is_empty()),
             now: Some(document.issued_at.unwrap_or(taken_at)),
         };
-        let body = check::body(&document.body, &context).map_err(|violations| invalid(kind, violations));
-        let mut candidate = Candidate {
+        let body = check::body_of(document.body, &context).map_err(|violations| invalid(kind, violations));
+        let mut candidate = Box::new(Candidate {
             key,
             named_account: document.account,
             parent: document.parent,
@@ -139,7 +139,8 @@ impl Queue {
             account,
             accounts,
             body: Err(Rejection::new("invalid", "")),
-        };
+            ready: None,
+        });
         if let Ok(body) = &body {
             candidate.body_json = body
                 .to_short_json()
@@ -148,6 +149,7 @@ impl Queue {
             if candidate.parent.is_none() {
                 candidate.fingerprint = Some(candidate.fingerprint_of(body, None));
                 candidate.warnings = Some(warnings_of(body, candidate.account.as_deref()));
+                candidate.make_ready(body)?;
             }
         }
         candidate.body = body;

@@ -10,6 +10,21 @@ use crate::peers::{Peer, Taker};
 /// Documents of each producer in one round: about a second with a flush of 2 ms.
 const ROUND: [(u64, u64); 3] = [(1, 500), (8, 300), (64, 250)];
 
+/// A part of the comparison, for a quick look.
+#[derive(Default)]
+pub struct Among {
+    /// So many producers alone.
+    pub producers: Option<u64>,
+    /// The names of these peers alone.
+    pub peers: Option<String>,
+}
+
+impl Among {
+    fn has(&self, peer: Peer) -> bool {
+        self.peers.as_ref().is_none_or(|names| names.split(',').any(|name| name == peer.name()))
+    }
+}
+
 /// What one round showed.
 struct Round {
     /// Documents a second.
@@ -68,7 +83,8 @@ fn round(peer: Peer, taker: &dyn Taker, producers: u64, each: u64, record: usize
 }
 
 /// Rates and delays: every peer once in each round, the order turned from round to round; medians are told.
-pub fn rates(dir: &Path, flush: Option<Duration>, rounds: usize) {
+pub fn rates(dir: &Path, flush: Option<Duration>, rounds: usize, among: &Among) {
+    let peers: Vec<Peer> = Peer::ALL.into_iter().filter(|peer| among.has(*peer)).collect();
     let record = record_bytes(dir);
     println!(
         "\n## Durable enqueue ({}; {rounds} rounds)",
@@ -78,22 +94,23 @@ pub fn rates(dir: &Path, flush: Option<Duration>, rounds: usize) {
     println!(
         "| producers | | documents/s | of the raw log | p50 µs | of the raw log | p99 µs |\n|---|---|---|---|---|---|---|"
     );
-    for (producers, each) in ROUND {
-        let mut all: Vec<Vec<Round>> = Peer::ALL.iter().map(|_| Vec::new()).collect();
+    for (producers, each) in ROUND.into_iter().filter(|(many, _)| among.producers.is_none_or(|only| only == *many)) {
+        let mut all: Vec<Vec<Round>> = peers.iter().map(|_| Vec::new()).collect();
         for turn in 0..rounds {
-            for place in 0..Peer::ALL.len() {
-                let place = (place + turn) % Peer::ALL.len();
-                let Some((peer, seen)) = Peer::ALL.get(place).zip(all.get_mut(place)) else { continue };
+            for place in 0..peers.len() {
+                let place = (place + turn) % peers.len();
+                let Some((peer, seen)) = peers.get(place).zip(all.get_mut(place)) else { continue };
                 let dir = tempfile::tempdir_in(dir).expect("a folder");
                 let taker = peer.open(dir.path(), flush, producers);
                 seen.push(round(*peer, &*taker, producers, each, record));
             }
         }
         // Ratios within a round, so that what else the machine does falls on both.
-        let raw = &all[1];
-        for (peer, seen) in Peer::ALL.iter().zip(&all) {
+        let raw = peers.iter().position(|peer| *peer == Peer::RawLog).and_then(|place| all.get(place));
+        for (peer, seen) in peers.iter().zip(&all) {
             let of = |value: fn(&Round) -> f64| median(seen.iter().map(value).collect());
             let ratio = |value: fn(&Round) -> f64| {
+                let raw = raw.unwrap_or(seen); // without it each is its own measure
                 median(seen.iter().zip(raw).map(|(seen, raw)| value(seen) / value(raw)).collect())
             };
             println!(

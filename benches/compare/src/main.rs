@@ -21,7 +21,9 @@ parts:    enqueue bytes intake growth open drain archive   (none: all)
 --dir DIR      a folder on a real disk (the system's folder for temporary files)
 --memory DIR   a folder in memory, used where the flush is fixed (/dev/shm, or --dir)
 --backlog N    documents of the large backlog (1000000)
---count N      documents of a drain (20000)";
+--count N      documents of a drain (20000)
+--producers N  enqueue with so many producers alone (1, 8 and 64)
+--peers LIST   enqueue with these peers alone, as in `Staffetta,SQLite` (all)";
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
@@ -32,6 +34,7 @@ fn main() {
     }
     let (mut parts, mut dir, mut memory) = (Vec::new(), std::env::temp_dir(), PathBuf::from("/dev/shm"));
     let (mut rounds, mut backlog, mut count, mut flush) = (5, 1_000_000, 20_000, Some(Duration::from_millis(2)));
+    let mut among = enqueue::Among::default();
     let mut args = args.into_iter();
     while let Some(arg) = args.next() {
         let mut value = || args.next().unwrap_or_else(|| fail(&format!("{arg} needs a value")));
@@ -40,6 +43,8 @@ fn main() {
             "--rounds" => rounds = number(value()) as usize,
             "--backlog" => backlog = number(value()),
             "--count" => count = number(value()),
+            "--producers" => among.producers = Some(number(value())),
+            "--peers" => among.peers = Some(value()),
             "--dir" => dir = value().into(),
             "--memory" => memory = value().into(),
             "--flush" => {
@@ -59,7 +64,7 @@ fn main() {
     let fixed = if flush.is_some() { &memory } else { &dir };
     let wanted = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
     if wanted("enqueue") {
-        enqueue::rates(fixed, flush, rounds);
+        enqueue::rates(fixed, flush, rounds, &among);
     }
     if wanted("bytes") {
         enqueue::bytes(&dir);

@@ -13,9 +13,15 @@ use crate::domain::vat::VatRate;
 
 /// The receipt, or every rule it breaks.
 pub fn receipt(input: &ReceiptInput, context: &Context<'_>) -> Result<Receipt, Vec<Violation>> {
+    receipt_of(input.clone(), context)
+}
+
+/// The same of one that is no longer needed: its texts become the receipt's.
+pub(super) fn receipt_of(mut input: ReceiptInput, context: &Context<'_>) -> Result<Receipt, Vec<Violation>> {
+    let input = &mut input;
     let mut report = Report::default();
     let fiscal_id = fiscal_id(&mut report, &input.fiscal_id, context);
-    let Items { items, due } = items(&mut report, &input.items, context.provider);
+    let Items { items, due } = items(&mut report, &mut input.items, context.provider);
     let money = Money::read(&mut report, input);
     let invoice_issuing = input.invoice_issuing.unwrap_or(false);
     if let (Some(money), Some(due)) = (&money, due) {
@@ -68,7 +74,7 @@ struct Items {
     due: Option<i128>,
 }
 
-fn items(report: &mut Report, inputs: &[ItemInput], provider: Option<ProviderKind>) -> Items {
+fn items(report: &mut Report, inputs: &mut [ItemInput], provider: Option<ProviderKind>) -> Items {
     if inputs.is_empty() {
         report.add("items", codes::ITEMS_EMPTY);
         return Items { items: None, due: None };
@@ -79,7 +85,7 @@ fn items(report: &mut Report, inputs: &[ItemInput], provider: Option<ProviderKin
     }
     let mut items = Vec::with_capacity(inputs.len());
     let mut lines = Vec::with_capacity(inputs.len());
-    for (index, input) in inputs.iter().enumerate() {
+    for (index, input) in inputs.iter_mut().enumerate() {
         let (item, line) = item(report, index, input, provider);
         items.extend(item);
         lines.extend(line);
@@ -98,7 +104,7 @@ fn items(report: &mut Report, inputs: &[ItemInput], provider: Option<ProviderKin
 fn item(
     report: &mut Report,
     index: usize,
-    input: &ItemInput,
+    input: &mut ItemInput,
     provider: Option<ProviderKind>,
 ) -> (Option<Item>, Option<Line>) {
     let path = |member: &str| format!("items[{index}].{member}");
@@ -113,7 +119,7 @@ fn item(
     }
     let discount = report.amount(|| path("discount"), input.discount.as_ref(), 8);
     let complimentary = input.complimentary.unwrap_or(false);
-    let sku = report.text(|| path("sku"), input.sku.as_ref());
+    let sku = report.own_text(|| path("sku"), input.sku.take());
     if complimentary
         && provider == Some(ProviderKind::Openapi)
         && discount.is_some_and(|discount| discount.is_positive())
@@ -143,7 +149,7 @@ fn item(
     let item = (|| {
         Some(Item {
             quantity: quantity?,
-            description: input.description.clone(),
+            description: std::mem::take(&mut input.description),
             unit_price: price?,
             vat_rate_code: rate?,
             discount: discount?,
@@ -255,9 +261,9 @@ fn tickets(report: &mut Report, input: &ReceiptInput, money: Option<&Money>) -> 
 type Texts = (Vec<String>, Option<String>, Option<String>);
 
 /// Tags, linked receipt and e-mail address.
-fn texts(report: &mut Report, input: &ReceiptInput, provider: Option<ProviderKind>) -> Texts {
+fn texts(report: &mut Report, input: &mut ReceiptInput, provider: Option<ProviderKind>) -> Texts {
     let openapi = provider == Some(ProviderKind::Openapi);
-    let tags = input.tags.clone().unwrap_or_default();
+    let tags = input.tags.take().unwrap_or_default();
     if openapi && tags.len() > MAX_TAGS {
         report.add("tags", codes::TAGS_MAX);
     }

@@ -84,11 +84,16 @@ impl Report {
 
     /// A text of at most [`MAX_TEXT`] characters; an empty one is none.
     pub fn text(&mut self, path: impl Fn() -> String, text: Option<&String>) -> Option<String> {
+        self.own_text(path, text.cloned())
+    }
+
+    /// The same of a text that is no longer needed.
+    pub fn own_text(&mut self, path: impl Fn() -> String, text: Option<String>) -> Option<String> {
         let text = text.filter(|text| !text.is_empty())?;
-        if longer(text, MAX_TEXT) {
+        if longer(&text, MAX_TEXT) {
             self.add(path(), codes::TEXT_MAX);
         }
-        Some(text.clone())
+        Some(text)
     }
 
     /// A text of 1 to [`MAX_TEXT`] characters that are not all blanks.

@@ -49,15 +49,15 @@ fn of_receipt(receipt: &Receipt, provider: Option<ProviderKind>) -> Vec<String> 
 
 /// 11 digits whose last is the check digit of the others (DM 23/12/1976: Luhn's formula).
 fn is_vat_number(text: &str) -> bool {
-    let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(10)).collect();
-    if digits.len() != 11 || text.len() != 11 {
+    if text.len() != 11 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return false;
     }
-    let sum: u32 = digits
-        .iter()
+    let sum: u32 = text
+        .bytes()
+        .map(|byte| u32::from(byte - b'0'))
         .enumerate()
         // Twice a digit counts with both its digits; tens do not matter here.
-        .map(|(index, digit)| if index % 2 == 0 { *digit } else { digit * 2 / 10 + digit * 2 })
+        .map(|(index, digit)| if index % 2 == 0 { digit } else { digit * 2 / 10 + digit * 2 })
         .sum();
     sum.is_multiple_of(10)
 }

@@ -4,6 +4,7 @@ use serde::de::{self, Deserializer, Unexpected};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use super::text::Short;
 use super::{Decimal, DecimalError};
 
 impl Serialize for Decimal {
@@ -11,6 +12,11 @@ impl Serialize for Decimal {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if let (0, Ok(whole)) = (self.places, i64::try_from(self.mantissa)) {
             return serializer.serialize_i64(whole); // the same digits, many times faster
+        }
+        let mut room = Short::default();
+        if let Some(text) = room.text(self.mantissa, self.places) {
+            let raw: &RawValue = serde_json::from_str(text).map_err(serde::ser::Error::custom)?;
+            return raw.serialize(serializer); // without a piece of memory for each digit string on the way
         }
         let number: serde_json::Number = self.to_string().parse().map_err(serde::ser::Error::custom)?;
         number.serialize(serializer)

@@ -4,7 +4,7 @@ use std::hash::DefaultHasher;
 
 use proptest::prelude::*;
 
-use super::text::{in_full, plain};
+use super::text::{Short, in_full, plain};
 use super::*;
 
 fn read(text: &str) -> Decimal {
@@ -193,4 +193,18 @@ fn text_has_every_place_and_only_them() {
         assert_eq!(format!("{number:?}"), text);
     }
     assert_eq!(format!("{:.1}", read("1.25")), "1.25", "a format flag must not cut digits");
+}
+
+proptest! {
+    #[test]
+    fn a_short_number_is_written_as_any_other(mantissa in any::<i128>(), bits in 0..128u32, places in 0..=24u32) {
+        let mantissa = mantissa >> bits;
+        let mut room = Short::default();
+        let short = room.text(mantissa, places);
+        prop_assert!(short.is_none_or(|short| short == text(mantissa, places)));
+        prop_assert_eq!(short.is_some(), places <= 9 && u64::try_from(mantissa.unsigned_abs()).is_ok());
+        let number = Decimal::new(mantissa, places).unwrap();
+        prop_assert_eq!(serde_json::to_string(&number).unwrap(), number.to_string());
+        prop_assert_eq!(serde_json::to_value(number).unwrap().to_string(), number.to_string());
+    }
 }

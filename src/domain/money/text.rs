@@ -129,6 +129,35 @@ pub(crate) fn text(mantissa: i128, places: u32) -> String {
     text
 }
 
+/// The same text where it is short, as nearly always, in room of its own.
+#[derive(Default)]
+pub(super) struct Short([u8; 32]);
+
+impl Short {
+    /// `None` when it is not short.
+    pub fn text(&mut self, mantissa: i128, places: u32) -> Option<&str> {
+        const MOST_PLACES: u32 = 9; // with 20 digits of 64 bits, a point and a sign: less than there is room
+        let mut rest = u64::try_from(mantissa.unsigned_abs()).ok().filter(|_| places <= MOST_PLACES)?;
+        let (mut begin, mut done) = (self.0.len(), 0);
+        let mut put = |byte: u8| {
+            begin -= 1;
+            self.0[begin] = byte;
+        };
+        while rest > 0 || done <= places {
+            if done == places && places > 0 {
+                put(b'.');
+            }
+            put(b'0' + (rest % 10) as u8);
+            rest /= 10;
+            done += 1;
+        }
+        if mantissa < 0 {
+            put(b'-');
+        }
+        std::str::from_utf8(self.0.get(begin..)?).ok()
+    }
+}
+
 impl fmt::Debug for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

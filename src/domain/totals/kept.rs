@@ -47,6 +47,11 @@ impl Kept {
         self.0.is_empty()
     }
 
+    /// Bytes of it.
+    pub(crate) fn length(&self) -> usize {
+        self.0.len()
+    }
+
     /// The totals of a document of this kind; `None` where there are none.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use crate::domain::id::{AccountName, DocId, FiscalId, Key};
 use crate::domain::state::State;
 use crate::domain::totals::Kept;
 use crate::error::{Error, Rejection};
-use crate::journal::{Transaction, View};
+use crate::journal::{JournalError, Ready, Transaction, View};
 use crate::queue::Accounts;
 use crate::queue::parents::{self, Bound};
 use crate::view::Ticket;
@@ -37,10 +37,28 @@ pub(super) struct Candidate {
     pub dated_by_us: bool,
     pub account: Option<Arc<Account>>,
     pub accounts: Accounts,
+    /// The record of a sale, which depends on nothing in the journal but whether its key is free.
+    pub ready: Option<Ready>,
 }
 
-/// What a document became, and its body: whoever waits frees it, not the one thread that writes.
-pub(super) type Entered = (Ticket, Result<Body, Rejection>);
+/// What a document became, and all that was made of it: whoever waits frees it, not the one thread that writes.
+pub(super) struct Entered {
+    taken: Taken,
+    candidate: Box<Candidate>,
+}
+
+struct Taken {
+    id: DocId,
+    state: State,
+    duplicate: bool,
+}
+
+impl Entered {
+    pub fn ticket(self) -> Ticket {
+        let Taken { id, state, duplicate } = self.taken;
+        Ticket { key: String::from(self.candidate.key), id: id.to_string(), state, duplicate }
+    }
+}
 
 impl Candidate {
     pub fn fingerprint_of(&self, body: &Body, parent: Option<&ParentRef>) -> [u8; 32] {
@@ -54,8 +72,41 @@ impl Candidate {
         }
     }
 
+    /// Makes the record of a sale ready.
+    pub fn make_ready(&mut self, body: &Body) -> Result<(), JournalError> {
+        let (Body::Receipt(receipt), None, Some(fingerprint)) = (body, &self.parent, self.fingerprint) else {
+            return Ok(());
+        };
+        self.ready = Some(Ready::new(Enqueued {
+            key: self.key.clone(),
+            kind: Kind::Receipt,
+            account: self.account.as_ref().map(|account| account.name.clone()),
+            fiscal_id: Some(receipt.fiscal_id.clone()),
+            parent: None,
+            issued_at: self.issued_at.unwrap_or(self.taken_at),
+            body: std::mem::take(&mut self.body_json),
+            totals: std::mem::take(&mut self.totals),
+            fingerprint,
+            deadline: None,
+            invoice_name: None,
+            warnings: self.warnings.take().unwrap_or_default(),
+        })?);
+        Ok(())
+    }
+
     /// Runs on the journal's writer, one candidate after the other: here uniqueness and the parent's rules are decided.
-    pub fn enter(self, txn: &mut Transaction<'_>) -> Result<Entered, Error> {
+    pub fn enter(mut self: Box<Self>, txn: &mut Transaction<'_>) -> Result<Entered, Error> {
+        let taken = match (&mut self.ready, self.fingerprint) {
+            (Some(ready), Some(fingerprint)) => match txn.enqueue_ready(ready) {
+                Err(JournalError::KeyTaken(id)) => self.repeated(txn, id, fingerprint)?,
+                taken => Taken { id: taken?, state: State::Queued, duplicate: false },
+            },
+            _ => self.decide(txn)?,
+        };
+        Ok(Entered { taken, candidate: self })
+    }
+
+    fn decide(&mut self, txn: &mut Transaction<'_>) -> Result<Taken, Error> {
         let known = txn.find(&self.key)?;
         let body = match (&self.body, known) {
             (Ok(body), _) => body,
@@ -69,7 +120,7 @@ impl Candidate {
         let parent_ref = bound.as_ref().map(Bound::reference);
         let fingerprint = self.fingerprint.unwrap_or_else(|| self.fingerprint_of(body, parent_ref.as_ref()));
         if let Some(id) = known {
-            return Ok((self.repeated(txn, id, fingerprint)?, self.body));
+            return self.repeated(txn, id, fingerprint);
         }
 
         let account = self.account_with(bound.as_ref())?;
@@ -84,7 +135,7 @@ impl Candidate {
             Body::Receipt(receipt) => Some(receipt.fiscal_id.clone()),
             _ => bound.as_ref().and_then(Bound::fiscal_id).or_else(|| only_fiscal_id(body, account.as_deref())),
         };
-        let warnings = self.warnings.unwrap_or_else(|| warnings_of(body, account.as_deref()));
+        let warnings = self.warnings.take().unwrap_or_else(|| warnings_of(body, account.as_deref()));
         let enqueued = Enqueued {
             key: self.key.clone(),
             kind: body.kind(),
@@ -92,8 +143,8 @@ impl Candidate {
             fiscal_id,
             parent: parent_ref,
             issued_at: self.issued_at.unwrap_or(self.taken_at),
-            body: self.body_json,
-            totals: verdict.totals.unwrap_or(self.totals),
+            body: std::mem::take(&mut self.body_json),
+            totals: verdict.totals.unwrap_or_else(|| std::mem::take(&mut self.totals)),
             fingerprint,
             deadline: verdict.deadline.or_else(|| draft_deadline(body, self.taken_at)),
             invoice_name: match body {
@@ -110,10 +161,10 @@ impl Candidate {
             let why = "its parent never left: both are called off here, nothing is sent".to_owned();
             state = txn.record(id, DocEvent::Cancelled { who: "void".to_owned(), why })?.state;
         }
-        Ok((Ticket { key: self.key.to_string(), id: id.to_string(), state, duplicate: false }, self.body))
+        Ok(Taken { id, state, duplicate: false })
     }
 
-    fn repeated(&self, txn: &mut Transaction<'_>, id: DocId, fingerprint: [u8; 32]) -> Result<Ticket, Error> {
+    fn repeated(&self, txn: &mut Transaction<'_>, id: DocId, fingerprint: [u8; 32]) -> Result<Taken, Error> {
         let (Some(progress), Some(taken)) = (txn.progress(id)?, txn.document(id)?) else {
             return Err(Error::UnknownKey(self.key.to_string()));
         };
@@ -121,7 +172,7 @@ impl Candidate {
         if taken.fingerprint != fingerprint || other_account {
             return Err(Error::Rejected(key_reused(&self.key)));
         }
-        Ok(Ticket { key: self.key.to_string(), id: id.to_string(), state: progress.state, duplicate: true })
+        Ok(Taken { id, state: progress.state, duplicate: true })
     }
 
     fn account_with(&self, bound: Option<&Bound>) -> Result<Option<Arc<Account>>, Error> {
