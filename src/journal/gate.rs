@@ -41,8 +41,22 @@ impl Drop for Gates {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
     use super::*;
+
+    /// A gate that stays shut is a failure, not a test without end.
+    pub fn goes_through(gate: &Arc<Gate>) {
+        let (went, told) = mpsc::channel();
+        let gate = gate.clone();
+        std::thread::spawn(move || {
+            gate.wait();
+            went.send(())
+        });
+        told.recv_timeout(Duration::from_secs(20)).expect("it opens");
+    }
 
     #[test]
     fn all_who_wait_go_when_it_opens_and_who_comes_later_does_not_wait() {
@@ -50,15 +64,18 @@ mod tests {
         let mut gates = Gates::default();
         gates.add(gate.clone());
         gates.add(gate.clone()); // of two lots of transactions
-        let waiting: Vec<_> = (0..8)
-            .map(|_| {
-                let gate = gate.clone();
-                std::thread::spawn(move || gate.wait())
-            })
-            .collect();
+        let (went, told) = mpsc::channel();
+        for _ in 0..8 {
+            let (gate, went) = (gate.clone(), went.clone());
+            std::thread::spawn(move || {
+                gate.wait();
+                went.send(())
+            });
+        }
+        assert!(told.try_recv().is_err(), "it is shut");
         gates.open();
-        waiting.into_iter().for_each(|one| one.join().unwrap());
-        gate.wait();
+        (0..8).for_each(|_| told.recv_timeout(Duration::from_secs(20)).expect("all go"));
+        goes_through(&gate);
     }
 
     #[test]
@@ -70,7 +87,7 @@ mod tests {
             gates.add(held);
             panic!("the end");
         });
-        gate.wait();
         assert!(ended.join().is_err());
+        goes_through(&gate);
     }
 }

@@ -141,6 +141,7 @@ impl Line {
 mod tests {
     use super::*;
     use crate::journal::error::Result;
+    use crate::journal::gate::tests::goes_through;
     use crate::journal::transaction::Transaction;
 
     fn job() -> Job {
@@ -175,10 +176,10 @@ mod tests {
         assert_eq!(line.take(1, true, &mut gates).len(), 1);
         let second = line.submit([job()], false).unwrap();
         gates.open();
-        first.wait(); // the second of these two looks for its answer itself
+        goes_through(&first); // the second of these two looks for its answer itself
         assert_eq!(line.take(9, true, &mut gates).len(), 2);
         gates.open();
-        second.wait();
+        goes_through(&second);
     }
 
     #[test]
