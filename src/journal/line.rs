@@ -139,6 +139,8 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
     use crate::journal::error::Result;
     use crate::journal::gate::tests::goes_through;
@@ -191,16 +193,18 @@ mod tests {
 
     #[test]
     fn producers_wait_for_room_and_go_on_when_there_is_some() {
-        let line = Line::default();
-        let mut gates = Gates::default();
-        std::thread::scope(|scope| {
-            let many = scope.spawn(|| line.submit((0..MAX_WAITING + 1).map(|_| job()), false).is_some());
-            while lock(&line.queue).crowd == 0 {
-                std::thread::yield_now();
-            }
-            assert_eq!(line.take(MAX_GROUP, true, &mut gates).len(), MAX_GROUP);
-            assert!(many.join().unwrap());
+        let line = Arc::new(Line::default());
+        let (there, told) = mpsc::channel();
+        let producer = line.clone();
+        std::thread::spawn(move || {
+            there.send(producer.submit((0..MAX_WAITING + 1).map(|_| job()), false).is_some()).unwrap();
         });
+        while lock(&line.queue).crowd == 0 {
+            std::thread::yield_now();
+        }
+        assert!(told.try_recv().is_err(), "there is no room");
+        assert_eq!(line.take(MAX_GROUP, true, &mut Gates::default()).len(), MAX_GROUP);
+        assert_eq!(told.recv_timeout(Duration::from_secs(20)), Ok(true));
         assert_eq!(line.waiting(), MAX_WAITING + 1 - MAX_GROUP);
     }
 }

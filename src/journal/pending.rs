@@ -122,7 +122,13 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
     use super::*;
+
+    /// What does not come is a failure, not a test without end.
+    const LONGEST: Duration = Duration::from_secs(20);
 
     fn alone() -> (Job, Pending<(), JournalError>) {
         let (job, slot) = awaited(|_| Ok::<(), JournalError>(()));
@@ -143,11 +149,14 @@ mod tests {
     fn who_finds_the_gate_open_and_no_answer_is_told_by_itself() {
         let (job, pending) = alone();
         let slot = pending.slot.clone();
-        let waiting = std::thread::spawn(move || pending.wait());
-        while !lock(&slot.state).wanted {
+        let (went, told) = mpsc::channel();
+        std::thread::spawn(move || went.send(pending.wait()));
+        let says_so = |_| {
             std::thread::yield_now();
-        }
+            lock(&slot.state).wanted
+        };
+        assert!((0..10_000_000).any(says_so), "it says that it waits");
         drop(job);
-        assert!(matches!(waiting.join(), Ok(Err(JournalError::Closed))));
+        assert!(matches!(told.recv_timeout(LONGEST), Ok(Err(JournalError::Closed))));
     }
 }
