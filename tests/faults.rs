@@ -195,6 +195,7 @@ fn when_the_disk_is_full_a_repeated_sale_gets_its_ticket() {
     sim.set_room(sim.used() + 2_500);
     let error = (0..).find_map(|n| queue.enqueue(&format!("more-{n}"), sale("2.00")).err()).unwrap();
     assert!(matches!(error, Error::Journal(JournalError::Full { .. })), "{error}");
+    sim.set_room(sim.used() + 100); // nor is there room for the reserve again
     let again = queue.enqueue("first", sale("1.00")).unwrap();
     assert!(again.duplicate && again.id == first.id && again.key == "first");
     let other = queue.enqueue("first", sale("2.00")).unwrap_err();

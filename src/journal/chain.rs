@@ -32,6 +32,11 @@ impl Chain {
         self.place.is_none()
     }
 
+    /// The group that the next record is of.
+    pub fn next_group(&self) -> u64 {
+        if self.at_group_end() { next(self.group) } else { self.group }
+    }
+
     /// What is reached, with the last record at `position`.
     pub fn reached(&self, position: Position) -> Reached {
         Reached { seq: self.seq, group: self.group, position, hash: self.hash }
@@ -39,13 +44,13 @@ impl Chain {
 
     /// Goes on by a record, if it is the one that must come.
     pub fn follow(&mut self, header: &Header, hash: Hash) -> Result<(), String> {
-        if header.seq != self.seq + 1 {
-            return Err(format!("record {} stands where record {} should", header.seq, self.seq + 1));
+        if header.seq != next(self.seq) {
+            return Err(format!("record {} stands where record {} should", header.seq, next(self.seq)));
         }
         if header.previous_hash != self.hash {
             return Err(format!("record {} does not follow the one before it: their hashes differ", header.seq));
         }
-        let (group, place) = self.place.map_or((self.group + 1, 0), |place| (self.group, place + 1));
+        let (group, place) = self.place.map_or((next(self.group), 0), |place| (self.group, place.saturating_add(1)));
         if (header.group, header.place) != (group, place) {
             return Err(format!("record {} is not at its place in its commit group", header.seq));
         }
@@ -76,7 +81,7 @@ impl Chain {
             "the segment before this one is missing, or this one is not where it belongs"
         } else if before.is_some() && header.previous_length != length {
             "the segment before this one has not the length it had"
-        } else if header.first_seq != self.seq + 1 || header.first_group != self.group + 1 {
+        } else if header.first_seq != next(self.seq) || header.first_group != next(self.group) {
             "the segment does not begin where the one before ends"
         } else if header.previous_hash != self.hash {
             "the segment does not follow the one before it: their hashes differ"
@@ -85,4 +90,10 @@ impl Chain {
         };
         Err(wrong.to_owned())
     }
+}
+
+/// The number after this one. No record has a number near the end ([`decode`](super::record::decode)); a damaged
+/// checkpoint may.
+fn next(number: u64) -> u64 {
+    number.saturating_add(1)
 }

@@ -41,6 +41,11 @@ const LAST_OF_GROUP: u8 = 2;
 /// SHA-256 of a whole record.
 pub(crate) type Hash = [u8; 32];
 
+/// No sequence number or number of a group is larger: at a million a second it takes 146,000 years.
+const MOST: u64 = 1 << 62;
+/// No place in a group is larger.
+const MAX_GROUP_RECORDS: u64 = u32::MAX as u64 / 2;
+
 /// Where a record is: the segment, named by its first sequence number, and the offset in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub(crate) struct Position {
@@ -95,7 +100,7 @@ pub(crate) struct Frame<'a> {
 pub(crate) enum Flaw {
     /// The bytes end inside it; so many are needed at least.
     Short(usize),
-    /// It does not begin like one, or its length cannot be.
+    /// It does not begin like one, or its length or its numbers cannot be.
     NoRecord,
     /// Its checksum is wrong.
     Checksum,
@@ -192,6 +197,10 @@ pub(crate) fn decode(journal: Uuid, bytes: &[u8]) -> Result<Frame<'_>, Flaw> {
     let version = head.header.version;
     if !(OLDEST..=VERSION).contains(&version) || head.flags & !(LAST_OF_TRANSACTION | LAST_OF_GROUP) != 0 {
         return Err(Flaw::Version(version));
+    }
+    let Header { seq, group, place, .. } = head.header;
+    if seq > MOST || group > MOST || u64::from(place) > MAX_GROUP_RECORDS {
+        return Err(Flaw::NoRecord); // of no journal: what counts on from here must not run over
     }
     Ok(Frame { header: head.header, payload: record.get(HEADER..).unwrap_or_default(), bytes: record })
 }

@@ -96,7 +96,7 @@ pub(crate) fn walk(
             if !is_last {
                 return Err(damaged(position.offset, &flaw));
             }
-            if follows(&mut walk, last.group + 1).map_err(read)? {
+            if follows(&mut walk, last.group.saturating_add(1)).map_err(read)? {
                 let what = format!("{flaw}, and records that were written later follow");
                 return Err(damaged(position.offset, &what));
             }

@@ -205,8 +205,7 @@ impl Salvage<'_> {
                 Step::Flaw(flaw @ Flaw::Version(_)) => return Err(Ok(JournalError::Version { what: flaw.words() })),
                 Step::Flaw(flaw) => Some(flaw),
             };
-            let group = self.chain.group + u64::from(self.chain.at_group_end());
-            if is_last && !follows(&mut walk, group).map_err(Err)? {
+            if is_last && !follows(&mut walk, self.chain.next_group()).map_err(Err)? {
                 self.group.clear(); // a torn tail
                 return Ok(good);
             }

@@ -47,6 +47,16 @@ fn record() -> Vec<(String, Vec<u8>)> {
     named("fixture", records)
 }
 
+const FOUND: &str = concat!(
+    "04ebebebffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffed8e668e8e7e8e8e8e8e8e8e",
+    "8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e868e8e8effffed8e668e8e7e8e8e8e8effffffffffffffffffffffffffebebebebeb",
+    "8e8e",
+);
+
+fn from_hex(text: &str) -> Vec<u8> {
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+}
+
 fn journal_folder() -> Vec<(String, Vec<u8>)> {
     // Each kind of damage, to the checkpoint (0), the first segment (1) and the last (3).
     let fields = |file: u8| [file, 120, 2, 5, 60, 1, 0, 0, 9, 9, 9, 9];
@@ -61,6 +71,14 @@ fn journal_folder() -> Vec<(String, Vec<u8>)> {
         [&variant(12, 13)[..], &[1, 1], &offset, b"zzzz"].concat()
     });
     seeds.extend(named("forged", forged));
+    // Numbers after which no other comes, with the checksum put right: place, group and number.
+    let endless = [&[0u16][..], &[4, 8], &[12, 16]].map(|offsets| {
+        let forge = |offset: &u16| [&variant(12, 13)[..], &[1, 1], &offset.to_le_bytes(), &[0xff; 4]].concat();
+        offsets.iter().flat_map(forge).collect()
+    });
+    seeds.extend(named("endless", endless));
+    // Found by fuzzing: the last record is of such a group, and after it there is damage.
+    seeds.extend(named("found", [from_hex(FOUND)]));
     seeds
 }
 
