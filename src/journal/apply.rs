@@ -190,12 +190,8 @@ impl Work<'_> {
     }
 
     /// Takes away the marks that `old` had and sets those of `new`, each with its parent.
-    fn marks(
-        &mut self,
-        old: Option<(&Progress, Option<&Progress>)>,
-        new: Option<(&Progress, Option<&Progress>)>,
-    ) -> Result<()> {
-        let all = |of: Option<(&Progress, Option<&Progress>)>| of.map(|(doc, parent)| marks(doc, parent));
+    fn marks(&mut self, old: With<'_>, new: With<'_>) -> Result<()> {
+        let all = |of: With<'_>| of.map(|(doc, parent)| marks(doc, parent));
         let (gone, come) = (all(old).unwrap_or_default(), all(new).unwrap_or_default());
         for key in gone.into_iter().filter(|key| !come.contains(key)) {
             self.remove(key);
@@ -227,6 +223,7 @@ impl Work<'_> {
     }
 }
 
+/// A document with its parent, if it has one here.
 type With<'a> = Option<(&'a Progress, Option<&'a Progress>)>;
 
 /// Where a document is counted.

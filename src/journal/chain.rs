@@ -2,8 +2,7 @@
 
 use uuid::Uuid;
 
-use super::index::Reached;
-use super::record::{Hash, Header, Position};
+use super::record::{Hash, Header, Position, Reached};
 use super::segment;
 
 /// Where a walk through the journal is.

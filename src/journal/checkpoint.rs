@@ -12,8 +12,7 @@ use uuid::Uuid;
 
 use super::error::{JournalError, Result};
 use super::files::{self, Files};
-use super::index::Reached;
-use super::record::{Hash, Position};
+use super::record::{Hash, Position, Reached};
 
 const NAME: &str = "checkpoint";
 const MAGIC: [u8; 8] = *b"STAFFCP1";

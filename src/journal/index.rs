@@ -24,7 +24,7 @@ use super::apply::{self, Changes, INDEX_VERSION, Pair};
 use super::error::{JournalError, Result, panic_words};
 use super::folders::{make_private, missing, names, protect, remove_folder, size, sync_tree, wait_for_lock};
 use super::near::{Near, Run};
-pub(crate) use super::record::Reached;
+use super::record::Reached;
 use super::table::{Table, Which};
 use super::tabling::{Compacted, Maker, Spans};
 use super::{blocks, redo, sums, table};

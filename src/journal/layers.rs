@@ -1,7 +1,7 @@
 //! The index in use: what was recorded lately in memory (`top.rs`), over what is stored. Newest on top:
 //! `recent` takes the changes of each commit group, of a large one while the next is flushed; when it is large it becomes
-//! `frozen`, and is put into the store by the flusher's thread while a new `recent` goes on. A reader never sees the store change under a `frozen` layer:
-//! what the flusher puts in is what `frozen` says anyway.
+//! `frozen`, and is put into the store by the flusher's thread while a new `recent` goes on. A reader never sees the
+//! store change under a `frozen` layer: what the flusher puts in is what `frozen` says anyway.
 
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -10,8 +10,9 @@ use uuid::Uuid;
 use super::apply::{Changes, Entries, Pair};
 use super::error::{JournalError, Result};
 use super::heads::Heads;
-use super::index::{Reached, Store};
+use super::index::Store;
 use super::merge::merge;
+use super::record::Reached;
 use super::shared::lock;
 use super::table::Which;
 use super::tabling::{Compacted, Spans};

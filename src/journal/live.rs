@@ -12,8 +12,9 @@ use super::Journal;
 use super::apply::Entries;
 use super::error::{JournalError, Result};
 use super::files::{File, Files};
-use super::index::{FIRST_ENTRY, Reached};
+use super::index::FIRST_ENTRY;
 use super::layers::{Layers, Under};
+use super::record::Reached;
 use super::replay::apply_one;
 
 /// Entries compared at a time.

@@ -44,7 +44,7 @@ pub(crate) type Hash = [u8; 32];
 /// No sequence number or number of a group is larger: at a million a second it takes 146,000 years.
 const MOST: u64 = 1 << 62;
 /// No place in a group is larger.
-const MAX_GROUP_RECORDS: u64 = u32::MAX as u64 / 2;
+const MOST_PLACE: u32 = u32::MAX / 2;
 
 /// Where a record is: the segment, named by its first sequence number, and the offset in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -199,7 +199,7 @@ pub(crate) fn decode(journal: Uuid, bytes: &[u8]) -> Result<Frame<'_>, Flaw> {
         return Err(Flaw::Version(version));
     }
     let Header { seq, group, place, .. } = head.header;
-    if seq > MOST || group > MOST || u64::from(place) > MAX_GROUP_RECORDS {
+    if seq > MOST || group > MOST || place > MOST_PLACE {
         return Err(Flaw::NoRecord); // of no journal: what counts on from here must not run over
     }
     Ok(Frame { header: head.header, payload: record.get(HEADER..).unwrap_or_default(), bytes: record })

@@ -5,10 +5,9 @@ use uuid::Uuid;
 use super::apply::{self, At, Changes, Entries};
 use super::chain::Chain;
 use super::error::{JournalError, Result};
-use super::index::Reached;
 use super::layers::Under;
 use super::reader::{Step, Walk, recorded};
-use super::record::{self, Flaw, Position};
+use super::record::{self, Flaw, Position, Reached};
 use super::recovery::Segment;
 use super::salvage::follows;
 use super::segment;
@@ -96,7 +95,7 @@ pub(crate) fn walk(
             if !is_last {
                 return Err(damaged(position.offset, &flaw));
             }
-            if follows(&mut walk, last.group.saturating_add(1)).map_err(read)? {
+            if follows(&mut walk, chain.next_group()).map_err(read)? {
                 let what = format!("{flaw}, and records that were written later follow");
                 return Err(damaged(position.offset, &what));
             }

@@ -2,8 +2,7 @@
 
 use uuid::Uuid;
 
-use super::index::Reached;
-use super::record::{self, Header, Position};
+use super::record::{self, Header, Position, Reached};
 use super::transaction::Staging;
 
 /// Room for a group is kept from group to group, but not more than this.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::apply::Changes;
-use super::index::Reached;
+use super::record::Reached;
 
 /// What an entry costs beside its key and value, about.
 const ENTRY: usize = 64;

@@ -14,7 +14,7 @@ use super::checkpoint::{self, Checkpoint};
 use super::error::{JournalError, Result, panic_words};
 use super::files::{File, is_full, write_full};
 use super::gate::Gates;
-use super::index::Reached;
+use super::record::Reached;
 use super::reserve::Reserve;
 use super::sealed::Sealed;
 use super::segment;

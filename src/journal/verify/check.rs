@@ -6,9 +6,9 @@ use crate::domain::id::Key;
 use crate::journal::apply::{self, At, Changes};
 use crate::journal::checkpoint::Checkpoint;
 use crate::journal::error::{JournalError, Result};
-use crate::journal::index::{self, Reached, Store};
+use crate::journal::index::{self, Store};
 use crate::journal::layers::{Layers, Under};
-use crate::journal::record::Position;
+use crate::journal::record::{Position, Reached};
 use crate::journal::replay::{Replayed, apply_one};
 use crate::journal::salvage::{Ended, Met, Of};
 
