@@ -46,7 +46,7 @@ impl Engine {
     fn look_for_next(&mut self, lane: Option<&Lane>) {
         let Some(lane) = lane.filter(|_| !self.stale) else { return };
         match self.next_sale(lane) {
-            Ok(next) => self.stock.extend(next.filter(|next| next.urgency() < self.horizon)),
+            Ok(next) => next.into_iter().for_each(|next| self.stock.put(next)),
             Err(_) => self.stale = true, // met again, and told, where all is looked through
         }
     }
@@ -99,7 +99,9 @@ impl Engine {
             self.look_at = self.look_at.min(now + (due - self.shared.now()).to_std().unwrap_or_default());
         }
         let settings = Arc::clone(&self.shared.settings);
-        self.under_way.retain(|id| !work.ids.contains(id));
+        for id in &work.ids {
+            self.under_way.remove(id);
+        }
         self.wake_lanes(&work.ids);
         if let Some(lane) = done.rests {
             let rest = self.resting.entry(lane).or_insert(Rest { until: now, times: 0 });

@@ -10,12 +10,13 @@ use tokio::task::JoinSet;
 use super::holds;
 use super::lane::Lane;
 use super::office::{self, Done, Office};
-use super::plan::{self, Candidate, Urgency};
 use super::settings::{Managed, Settings};
 use super::shared::{Shared, Taken};
+use super::stock::Stock;
+use super::submit;
 use crate::domain::event::DocEvent;
 use crate::domain::id::{AccountName, DocId};
-use crate::domain::state::State;
+use crate::domain::state::{Progress, State};
 use crate::domain::trust;
 use crate::error::Error;
 use crate::journal::View;
@@ -31,6 +32,9 @@ pub(super) enum Stop {
 
 /// How often tokens are looked after.
 const FRESHEN_EVERY: Duration = Duration::from_secs(5 * 60);
+
+/// What is said of a document that was being sent.
+const STOPPED: &str = "the dispatcher stopped while sending";
 
 /// How long a lane is left alone.
 pub(super) struct Rest {
@@ -65,9 +69,7 @@ pub(super) struct Engine {
     /// Accounts that cannot be asked anything, when last looked.
     pub(super) shut: HashSet<AccountName>,
     /// What can be sent as soon as there is a place.
-    pub(super) stock: Vec<Candidate>,
-    /// The stock has all that could be sent and is more urgent than this.
-    pub(super) horizon: Urgency,
+    pub(super) stock: Stock,
     /// What comes next on lanes of sales, after what was sent; as old as the stock.
     pub(super) ahead: HashMap<Lane, VecDeque<DocId>>,
     /// Something changed that the stock does not know of.
@@ -121,8 +123,7 @@ impl Engine {
             resting: HashMap::new(),
             unwritten: HashMap::new(),
             shut: HashSet::new(),
-            stock: Vec::new(),
-            horizon: plan::FIRST,
+            stock: Stock::new(),
             ahead: HashMap::new(),
             stale: true,
             moved: false,
@@ -145,12 +146,15 @@ impl Engine {
     /// The lanes that are open. A document still `sending` that no task of ours waits for is in doubt. Looked at on the
     /// writer's thread: after everything that was handed over before.
     pub(super) fn find_open_calls(&mut self) -> Result<(), Error> {
-        let under_way = self.under_way.clone();
+        let (under_way, not_sent) = (self.under_way.clone(), self.shared.wire.not_begun());
         let open = self.shared.queue.journal().transact(move |txn| -> Result<_, Error> {
-            let open = txn.open_calls()?;
-            for lost in open.iter().filter(|one| one.state == State::Sending && !under_way.contains(&one.id)) {
-                let why = "the dispatcher stopped while sending".to_owned();
-                txn.record(lost.id, DocEvent::Unknown { why, status: None, due_at: None })?;
+            let mut open = txn.open_calls()?;
+            let lost = |one: &Progress| one.state == State::Sending && !under_way.contains(&one.id);
+            for one in open.extract_if(.., |one| lost(one) && not_sent.contains(&one.id)) {
+                txn.record(one.id, submit::not_begun(STOPPED))?;
+            }
+            for one in open.iter().filter(|one| lost(one)) {
+                txn.record(one.id, DocEvent::Unknown { why: STOPPED.to_owned(), status: None, due_at: None })?;
             }
             Ok(open)
         })??;
@@ -197,6 +201,7 @@ impl Engine {
 
     /// Finishes what is on the wire, at most the answer's time-out; a second word stops it at once.
     async fn wind_down(&mut self) {
+        self.close_all();
         let mut stop = self.stop.clone();
         let patience = tokio::time::sleep(self.shared.settings.on_the_wire());
         tokio::pin!(patience);

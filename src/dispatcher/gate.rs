@@ -44,12 +44,16 @@ impl Gate {
         }
     }
 
-    /// How many requests may start now.
-    pub(super) fn free(&self, now: Duration) -> usize {
+    /// How many requests may be begun now. Of a provider that keeps up with all that there may be at once, so many more
+    /// as may be begun `ahead` of their turn.
+    pub(super) fn free(&self, now: Duration, most: usize, ahead: usize) -> usize {
+        let limited = self.requests_per_minute > 0;
+        let steady = self.failures == 0 && self.pauses == 0 && self.window >= most && !limited;
+        let free = self.window.saturating_add(if steady { ahead } else { 0 }).saturating_sub(self.under_way);
         match self.opens_in(now) {
             Some(_) => 0,
-            None if self.requests_per_minute > 0 => self.window.saturating_sub(self.under_way).min(1),
-            None => self.window.saturating_sub(self.under_way),
+            None if limited => free.min(1),
+            None => free,
         }
     }
 

@@ -44,7 +44,7 @@ impl Engine {
         let holds = self.shared.queue.journal().holds()?;
         self.check_lanes()?;
         self.shut = holds.iter().filter(|hold| hold.stops_reading()).map(|hold| hold.account.clone()).collect();
-        let board = self.board(ticks);
+        let board = Board { busy: self.busy.keys().cloned().collect(), ..self.board(ticks) };
         let rests = self.resting.values().filter(|rest| rest.until > ticks);
         let wake = rests.map(|rest| rest.until - ticks).min();
         let mut gathered = Gathered { board, candidates: Vec::new(), decided: Vec::new(), wake, whole: true };
@@ -55,14 +55,14 @@ impl Engine {
         Ok(gathered)
     }
 
-    /// What may start now.
+    /// What may start now; without the lanes that are not free.
     pub(super) fn board(&self, ticks: Duration) -> Board {
-        let settings = &self.shared.settings;
+        let (settings, wire) = (&self.shared.settings, &self.shared.wire);
         Board {
-            free: settings.in_flight.saturating_sub(self.under_way_requests()),
+            free: settings.in_flight.saturating_add(wire.ahead()).saturating_sub(self.under_way_requests()),
             on_the_wire: settings.on_the_wire(),
-            desks: self.served().map(|(name, office)| (name.clone(), office.desk(ticks))).collect(),
-            busy: self.busy.keys().cloned().collect(),
+            desks: self.served().map(|(name, office)| (name.clone(), office.desk(&self.shared, ticks))).collect(),
+            busy: HashSet::new(),
         }
     }
 

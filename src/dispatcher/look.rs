@@ -3,18 +3,17 @@
 //! A sale that was taken makes only the next one of its lane ready: that one is looked for alone and put into the stock,
 //! so that a backlog is drained without looking through it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use super::engine::{Engine, Work};
-use super::plan::{self, Action, Candidate, Step};
+use super::plan::{self, Action};
+use super::stock::Stock;
 use super::submit::Errand;
 use super::{reconcile, submit, track};
 use crate::domain::state::State;
-
-/// Candidates kept until there is a place for them.
-const STOCK: usize = 64;
 
 impl Engine {
     /// Starts what can start; returns how long to sleep if nothing changes. The journal is only looked through when what
@@ -38,12 +37,11 @@ impl Engine {
                 return self.sleep(ticks);
             }
             if places > 0 && !self.stale {
-                let actions = plan::plan(now, board, self.stock.clone());
-                self.stock.retain(|candidate| !actions.iter().any(|action| action.ids().contains(&candidate.id)));
+                let actions = self.stock.plan(now, board, &self.busy);
                 let filled = actions.len() >= places;
                 self.start_all(actions);
                 // Nothing else is ready while something is under way. After that it is made sure of.
-                let all = self.stock.is_empty() && self.horizon == plan::LAST && !self.tasks.is_empty();
+                let all = self.stock.is_all_gone() && !self.tasks.is_empty();
                 if filled || all {
                     self.moved = false;
                     return self.sleep(ticks);
@@ -57,7 +55,7 @@ impl Engine {
 
     /// How long to sleep if nothing changes: until it is time to look, or a gate opens for what waits.
     fn sleep(&mut self, ticks: Duration) -> Duration {
-        let waits = self.stale || !self.stock.is_empty() || self.horizon != plan::LAST;
+        let waits = self.stale || !self.stock.is_all_gone();
         let opens = self.gate_opens(ticks).filter(|_| waits);
         self.opens_at = opens.map_or(Duration::MAX, |opens| ticks + opens);
         self.look_at.min(self.opens_at).saturating_sub(ticks)
@@ -67,7 +65,7 @@ impl Engine {
     async fn look_through(&mut self, seq: u64, now: DateTime<Utc>, ticks: Duration) -> Duration {
         let longest = self.shared.settings.longest_sleep;
         (self.stale, self.moved, self.look_at) = (true, false, ticks);
-        (self.stock, self.horizon) = (Vec::new(), plan::FIRST);
+        self.stock = Stock::new();
         self.ahead.clear();
         self.keep_fresh(ticks);
         let gathered = match self.gather(now, ticks) {
@@ -89,15 +87,7 @@ impl Engine {
         let nothing = actions.is_empty();
         left.retain(|candidate| !actions.iter().any(|action| action.ids().contains(&candidate.id)));
         self.start_all(actions);
-        // Questions are asked in batches: of those the next look makes the most.
-        if left.iter().all(|candidate| candidate.step == Step::Submit) {
-            left.sort_by_key(Candidate::urgency);
-            if gathered.whole {
-                self.horizon = left.get(STOCK).map_or(plan::LAST, Candidate::urgency);
-            }
-            left.truncate(STOCK);
-            self.stock = left;
-        }
+        self.stock = Stock::of(left, gathered.whole);
         let idle = nothing && self.tasks.is_empty() && self.nothing_left().unwrap_or(false);
         let reached = if idle { seq } else { 0 };
         self.idle.send_if_modified(|was| std::mem::replace(was, reached) != reached);
@@ -140,14 +130,23 @@ impl Engine {
                 self.busy.insert(lane.clone(), id);
                 work.lane = Some(lane.clone());
                 let behind = self.unwritten.get(&lane).copied();
-                let errand = Errand { id, lane, behind, desk: office.desk(self.shared.ticks()) };
+                let desk = office.desk(&shared, self.shared.ticks());
+                let errand = Errand { id, lane, behind, desk, pass: office.closings.pass() };
                 self.tasks.spawn(submit::submit(shared, provider, account, errand))
             }
-            Action::LookUp(id, _) => self.tasks.spawn(reconcile::look_up(shared, provider, account, id, skew)),
+            Action::LookUp(id, _) => self.tasks.spawn(async move {
+                let wire = Arc::clone(&shared.wire);
+                let _place = wire.place().await;
+                reconcile::look_up(shared, provider, account, id, skew).await
+            }),
             Action::Track(_, ids) => {
                 office.tracking = true;
                 work.tracking = true;
-                self.tasks.spawn(track::track(shared, provider, account, ids))
+                self.tasks.spawn(async move {
+                    let wire = Arc::clone(&shared.wire);
+                    let _place = wire.place().await;
+                    track::track(shared, provider, account, ids).await
+                })
             }
         };
         self.under_way.extend(&work.ids);

@@ -15,9 +15,11 @@ pub mod plan;
 mod reconcile;
 mod settings;
 mod shared;
+mod stock;
 mod submit;
 mod track;
 mod unreadable;
+mod wire;
 
 use std::thread;
 

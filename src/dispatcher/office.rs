@@ -11,6 +11,8 @@ use super::gate::Gate;
 use super::lane::Lane;
 use super::plan::Desk;
 use super::settings::{Managed, Settings};
+use super::shared::Shared;
+use super::wire::Closings;
 use crate::domain::account::Account;
 use crate::domain::id::{DocId, FiscalId};
 use crate::domain::outcome::{HoldAnswer, HoldReason, HoldScope};
@@ -79,6 +81,8 @@ pub(super) struct Office {
     pub(super) account: Account,
     pub(super) provider: Option<Arc<dyn Provider>>,
     pub(super) gate: Gate,
+    /// When the gate was closed for what was begun.
+    pub(super) closings: Closings,
     /// The provider's clock minus ours; none: not heard yet.
     pub(super) skew_ms: Option<i64>,
     /// Our clock shows an impossible time, and the provider was asked what time it is.
@@ -96,6 +100,7 @@ impl Office {
         let share = who % 1_000;
         Office {
             gate: Gate::new(managed.requests_per_minute, who),
+            closings: Closings::default(),
             secret: secret_of(&managed, journal_id),
             account: managed.account,
             provider: managed.provider.ok(),
@@ -107,9 +112,9 @@ impl Office {
         }
     }
 
-    pub(super) fn desk(&self, ticks: Duration) -> Desk {
+    pub(super) fn desk(&self, shared: &Shared, ticks: Duration) -> Desk {
         Desk {
-            free: self.gate.free(ticks),
+            free: self.gate.free(ticks, shared.settings.in_flight, shared.wire.ahead()),
             blackout: self.account.blackout,
             clock_skew_ms: self.skew_ms.unwrap_or(0),
             spread: self.spread,
@@ -119,6 +124,9 @@ impl Office {
 
     /// A request has ended: what it says of the provider.
     pub(super) fn heard(&mut self, health: &Health, ticks: Duration, settings: &Settings) {
+        if matches!(health, Health::Failed | Health::Pause(_)) {
+            self.closings.close();
+        }
         match health {
             Health::Answered => self.gate.answered(settings.in_flight),
             Health::Failed => self.gate.failed(ticks, &settings.backoff),

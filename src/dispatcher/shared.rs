@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, oneshot};
 
 use super::settings::Settings;
+use super::wire::Wire;
 use crate::clock::Clock;
 use crate::domain::event::DocEvent;
 use crate::domain::id::DocId;
@@ -31,6 +32,7 @@ pub(super) struct Taken {
 pub(super) struct Shared {
     pub(super) queue: Queue,
     pub(super) settings: Arc<Settings>,
+    pub(super) wire: Arc<Wire>,
     /// To the engine, as soon as the outcome was handed to the journal.
     taken: mpsc::UnboundedSender<Taken>,
     /// Facts that tasks of this dispatcher have recorded.
@@ -40,7 +42,8 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(queue: Queue, settings: Settings) -> (Shared, mpsc::UnboundedReceiver<Taken>) {
         let (taken, told) = mpsc::unbounded_channel();
-        (Shared { queue, settings: Arc::new(settings), taken, own: Arc::default() }, told)
+        let wire = Arc::new(Wire::new(settings.in_flight));
+        (Shared { queue, settings: Arc::new(settings), wire, taken, own: Arc::default() }, told)
     }
 
     pub(super) fn now(&self) -> DateTime<Utc> {

@@ -10,6 +10,7 @@ use super::lane::Lane;
 use super::office::{Done, Health};
 use super::plan::{self, Desk};
 use super::shared::{Shared, Taken};
+use super::wire::Pass;
 use super::{shared, unreadable};
 use crate::domain::account::Account;
 use crate::domain::calendar;
@@ -32,6 +33,8 @@ pub(super) struct Errand {
     /// The document before it on the lane, while the outcome of that one is not known to be durable.
     pub(super) behind: Option<DocId>,
     pub(super) desk: Desk,
+    /// Until when it may be sent.
+    pub(super) pass: Pass,
 }
 
 /// What became of an intent.
@@ -55,7 +58,10 @@ enum Prepared<F> {
 }
 
 pub(super) async fn submit(shared: Shared, provider: Arc<dyn Provider>, account: Account, errand: Errand) -> Done {
-    match attempt(&shared, provider, &account, &errand).await {
+    shared.wire.begins(errand.id);
+    let attempt = attempt(&shared, provider, &account, &errand).await;
+    shared.wire.leaves(errand.id);
+    match attempt {
         Ok((mut done, open)) => {
             done.frees = (!open).then_some(errand.lane);
             done
@@ -72,7 +78,7 @@ async fn attempt(
     account: &Account,
     errand: &Errand,
 ) -> Result<(Done, bool), Error> {
-    let id = errand.id;
+    let (id, begun) = (errand.id, shared.ticks());
     let prepared = if matches!(errand.lane, Lane::Sales(..)) {
         // One record: handing it to another thread and back would cost more than reading it.
         prepare(shared, account, id, errand.behind)?
@@ -97,16 +103,36 @@ async fn attempt(
         Intent::NotNow => return Ok((Done::of(Health::Nothing), false)),
         Intent::Behind(open) => return Ok((Done { behind: Some(open), ..Done::of(Health::Nothing) }, true)),
     }
-    // The intent took time to be written: the clock is asked again where the request starts.
-    if !plan::may_start(shared.now(), &errand.desk, shared.settings.on_the_wire()) {
-        let why = "the blackout is too near".to_owned();
-        shared
-            .record(id, State::Sending, vec![DocEvent::NotSent { why, status: None, counts: false, due_at: None }])
-            .await?;
+    let place = shared.wire.place_after(shared.ticks().saturating_sub(begun), || shared.ticks()).await;
+    // That took time: it is asked again where the request starts.
+    let against = if !plan::may_start(shared.now(), &errand.desk, shared.settings.on_the_wire()) {
+        Some("the blackout is too near")
+    } else {
+        (!errand.pass.is_good()).then_some("nothing more is sent for the moment")
+    };
+    if let Some(why) = against {
+        shared.record(id, State::Sending, vec![not_begun(why)]).await?;
         return Ok((Done::of(Health::Nothing), false));
     }
+    shared.wire.leaves(id);
     let answer = provider.submit(&call).await;
+    if closes(&answer.outcome) {
+        errand.pass.close();
+    }
+    drop(place);
     take_in(shared, account, &progress, errand, &call, answer).await
+}
+
+/// Whether an answer speaks against sending what else was begun: the provider or the line is down, wants a pause, or
+/// refuses the account.
+fn closes(outcome: &SubmitOutcome) -> bool {
+    use SubmitOutcome::{Deferred, Hold, NotSent, Unknown};
+    matches!(outcome, NotSent { .. } | Unknown { .. } | Deferred { account: true, .. } | Hold(_))
+}
+
+/// Its intent was written, and its request was never begun.
+pub(super) fn not_begun(why: &str) -> DocEvent {
+    DocEvent::NotSent { why: why.to_owned(), status: None, counts: false, due_at: None }
 }
 
 /// Reads a document, binds it, and hands its intent to the journal.

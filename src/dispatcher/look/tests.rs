@@ -25,6 +25,8 @@ use crate::journal::{JournalError, View};
 use crate::provider::{Call, Claimed, Lost, Provider, Tracked};
 use crate::queue::{Options, Queue};
 
+mod ahead;
+
 /// The VAT numbers: so many lanes.
 const SHOPS: [&str; 3] = ["12345678903", "01234567897", "11111111115"];
 
@@ -60,6 +62,7 @@ impl Provider for Slow {
         Answer::without_http(LookUpOutcome::NotFound)
     }
     async fn track(&self, tracked: &Tracked) -> Answer<TrackOutcome> {
+        drop(self.arrived.send("a question".to_owned())); // most tests are over by then
         Answer::without_http(TrackOutcome::Pending(Box::new(tracked.remote.clone())))
     }
 }
@@ -71,12 +74,16 @@ struct Room {
     arrived: UnboundedReceiver<String>,
     answers: UnboundedSender<SubmitOutcome>,
     idle: watch::Receiver<u64>,
-    _stop: watch::Sender<Stop>,
+    stop: watch::Sender<Stop>,
     _folder: tempfile::TempDir,
 }
 
 impl Room {
     fn new(requests_per_minute: u32) -> Room {
+        Room::with(requests_per_minute, Settings::default())
+    }
+
+    fn with(requests_per_minute: u32, settings: Settings) -> Room {
         let clock = Arc::new(Still::default());
         let account = Account {
             name: "shop".parse().unwrap(),
@@ -92,8 +99,8 @@ impl Room {
         let provider = Arc::new(Slow { arrived: arrives, answers: Mutex::new(told) });
         let managed = Managed { requests_per_minute, ..Managed::new(account, provider) };
         let ((stop, stopped), (idle, told)) = (watch::channel(Stop::No), watch::channel(0));
-        let engine = Engine::prepare(queue.clone(), vec![managed], Settings::default(), stopped, idle).unwrap();
-        Room { engine, queue, clock, arrived, answers, idle: told, _stop: stop, _folder: folder }
+        let engine = Engine::prepare(queue.clone(), vec![managed], settings, stopped, idle).unwrap();
+        Room { engine, queue, clock, arrived, answers, idle: told, stop, _folder: folder }
     }
 
     fn sell(&self, key: &str, shop: usize) -> DocId {
