@@ -295,6 +295,7 @@ fn check_reached(shared: &Shared, found: &[Segment], reached: Option<Reached>) -
         return Err(JournalError::damaged(segment, offset, what));
     }
     let bytes = shared.segments.bytes_at(reached.position)?;
-    let same = record::hash(&bytes) == reached.hash;
+    let frame = record::decode(shared.id, &bytes).ok().filter(|_| record::hash(&bytes) == reached.hash);
+    let same = frame.is_some_and(|frame| (frame.header.seq, frame.header.group) == (reached.seq, reached.group));
     if same { Ok(()) } else { Err(JournalError::index("it does not belong to this journal as it is now")) }
 }
