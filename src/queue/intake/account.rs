@@ -78,6 +78,10 @@ pub(super) fn choose_account(
         .filter(|account| account.provider.takes(kind))
         .filter(|account| stamp.is_none_or(|stamp| stamp == (account.provider == ProviderKind::Stamp)))
         .collect();
+    if let [only] = takers.as_slice() {
+        // Should it not have this VAT number, the check says so in the provider's words.
+        return Ok(Some(Arc::clone(only)));
+    }
     let issuers: Vec<&Arc<Account>> = takers
         .iter()
         .copied()
@@ -88,8 +92,6 @@ pub(super) fn choose_account(
         .collect();
     match (issuers.as_slice(), takers.as_slice()) {
         ([only], _) => Ok(Some(Arc::clone(only))),
-        // The one account that takes receipts does not have this VAT number: the check says so in the provider's words.
-        ([], [only]) => Ok(Some(Arc::clone(only))),
         (_, []) => Err(Rejection::new("unknown_account", format!("no account of the configuration takes a {kind}"))),
         ([], _) => Err(Rejection {
             code: "invalid",
