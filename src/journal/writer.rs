@@ -30,7 +30,7 @@ const LONGEST_PATIENCE: Duration = Duration::from_millis(2);
 
 /// Those who are missing are waited for half by half, so that most are decided by the time that the last comes; so many
 /// at once.
-const FEW: usize = 8;
+const FEW: usize = 4;
 
 /// The segment that is written to.
 pub(crate) struct Active {
