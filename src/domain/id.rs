@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use compact_str::CompactString;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::limits::{MAX_ACCOUNT, MAX_FISCAL_ID, MAX_KEY, MAX_REMOTE_ID};
@@ -19,8 +20,8 @@ macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $what:literal, $max:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-        #[serde(try_from = "String")]
-        pub struct $name(String);
+        #[serde(try_from = "CompactString")]
+        pub struct $name(CompactString);
 
         impl $name {
             /// The name as text.
@@ -31,19 +32,25 @@ macro_rules! id {
         impl FromStr for $name {
             type Err = BadId;
             fn from_str(text: &str) -> Result<Self, BadId> {
-                Self::try_from(text.to_owned())
+                Self::try_from(CompactString::from(text))
             }
         }
         impl TryFrom<String> for $name {
             type Error = BadId;
             fn try_from(text: String) -> Result<Self, BadId> {
+                Self::try_from(CompactString::from(text))
+            }
+        }
+        impl TryFrom<CompactString> for $name {
+            type Error = BadId;
+            fn try_from(text: CompactString) -> Result<Self, BadId> {
                 let fine = (1..=$max).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
                 if fine { Ok($name(text)) } else { Err(BadId { what: $what, max: $max }) }
             }
         }
         impl From<$name> for String {
             fn from(id: $name) -> String {
-                id.0
+                id.0.into()
             }
         }
         impl Serialize for $name {
@@ -84,7 +91,7 @@ id!(
 impl Key {
     /// A random key, for a document that came without one.
     pub fn random(random: uuid::Uuid) -> Key {
-        Key(random.to_string())
+        Key(random.to_string().into())
     }
 }
 

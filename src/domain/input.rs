@@ -5,6 +5,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use compact_str::CompactString;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -75,8 +76,8 @@ pub struct ItemInput {
     pub description: String,
     #[serde(default, alias = "gross_price")]
     pub unit_price: Numeral,
-    #[serde(default, deserialize_with = "code")]
-    pub vat_rate_code: String,
+    #[serde(default)]
+    pub vat_rate_code: Code,
     #[serde(default, alias = "gross_discount")]
     pub discount: Option<Numeral>,
     #[serde(default)]
@@ -91,7 +92,7 @@ impl From<&Item> for ItemInput {
             quantity: item.quantity.into(),
             description: item.description.clone(),
             unit_price: item.unit_price.into(),
-            vat_rate_code: item.vat_rate_code.code().to_owned(),
+            vat_rate_code: item.vat_rate_code.code().into(),
             discount: Some(item.discount.into()),
             complimentary: Some(item.complimentary),
             sku: item.sku.clone(),
@@ -199,14 +200,32 @@ fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> R
     Ok(items.into_iter().map(|Object(item)| item).collect())
 }
 
-/// A code is a text; a number in its place becomes a text that is no code (`22` is not `"22"`, PROVIDERS.md 1.4), so that
-/// it is reported together with everything else that is wrong.
-fn code<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let raw: Box<str> = Box::<RawValue>::deserialize(deserializer)?.into();
-    match raw.as_bytes().first() {
-        Some(b'"') => serde_json::from_str(&raw).map_err(de::Error::custom),
-        Some(b'-' | b'0'..=b'9') => Ok(format!("the number {raw}")),
-        _ => Err(de::Error::invalid_type(shape(&raw), &"a string")),
+/// A code as it was given. A number in its place becomes a text that is no code (`22` is not `"22"`, PROVIDERS.md 1.4),
+/// so that it is reported together with everything else that is wrong.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Code(CompactString);
+
+impl Code {
+    /// The text itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Code {
+    fn from(text: &str) -> Code {
+        Code(text.into())
+    }
+}
+
+impl<'de> Deserialize<'de> for Code {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Code, D::Error> {
+        let raw: Box<str> = Box::<RawValue>::deserialize(deserializer)?.into();
+        match raw.as_bytes().first() {
+            Some(b'"') => serde_json::from_str(&raw).map(Code).map_err(de::Error::custom),
+            Some(b'-' | b'0'..=b'9') => Ok(Code(compact_str::format_compact!("the number {raw}"))),
+            _ => Err(de::Error::invalid_type(shape(&raw), &"a string")),
+        }
     }
 }
 

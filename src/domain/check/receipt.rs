@@ -113,7 +113,7 @@ fn item(
         report.add(path("description"), codes::DESCRIPTION);
     }
     let price = report.price(|| path("unit_price"), &input.unit_price);
-    let rate = input.vat_rate_code.parse::<VatRate>().ok();
+    let rate = input.vat_rate_code.as_str().parse::<VatRate>().ok();
     if rate.is_none() {
         report.add(path("vat_rate_code"), codes::VAT_RATE_CODE);
     }

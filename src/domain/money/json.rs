@@ -1,5 +1,6 @@
 //! Numbers in JSON: read and written by their digits.
 
+use compact_str::CompactString;
 use serde::de::{self, Deserializer, Unexpected};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -34,7 +35,7 @@ impl<'de> Deserialize<'de> for Decimal {
 /// number or a string; so that `1e400` or `"NaN"` ends as a violation with its path, not as a syntax error. Empty when
 /// nothing was given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Numeral(String);
+pub struct Numeral(CompactString);
 
 impl Numeral {
     /// The text itself.
@@ -50,13 +51,13 @@ impl Numeral {
 
 impl From<Decimal> for Numeral {
     fn from(value: Decimal) -> Numeral {
-        Numeral(value.to_string())
+        Numeral(value.to_string().into())
     }
 }
 
 impl From<&str> for Numeral {
     fn from(value: &str) -> Numeral {
-        Numeral(value.to_owned())
+        Numeral(value.into())
     }
 }
 
@@ -65,7 +66,7 @@ impl<'de> Deserialize<'de> for Numeral {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Numeral, D::Error> {
         let raw: Box<str> = Box::<RawValue>::deserialize(deserializer)?.into();
         match raw.as_bytes().first() {
-            Some(b'-' | b'0'..=b'9') => Ok(Numeral(raw.into())),
+            Some(b'-' | b'0'..=b'9') => Ok(Numeral((*raw).into())),
             Some(b'"') => serde_json::from_str(&raw).map(Numeral).map_err(de::Error::custom),
             Some(b'n') => Ok(Numeral::default()),
             _ => Err(de::Error::invalid_type(shape(&raw), &"a number, or a string holding one")),

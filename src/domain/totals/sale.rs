@@ -97,7 +97,7 @@ impl Line {
             quantity: item.quantity.parse().ok()?.at(2)?,
             price: item.unit_price.parse().ok()?.at(8)?,
             discount: number(item.discount.as_ref(), 8)?,
-            rate: item.vat_rate_code.parse().ok()?,
+            rate: item.vat_rate_code.as_str().parse().ok()?,
             complimentary: item.complimentary.unwrap_or(false),
         })
     }

@@ -91,7 +91,7 @@ const SALES: [Break<ReceiptInput>; 20] = [
         Violation::new(format!("{line}.unit_price"), codes::UNIT_PRICE)
     },
     |sale| {
-        let line = last(sale, |item| item.vat_rate_code = "21".to_owned());
+        let line = last(sale, |item| item.vat_rate_code = "21".into());
         Violation::new(format!("{line}.vat_rate_code"), codes::VAT_RATE_CODE)
     },
     |sale| {
