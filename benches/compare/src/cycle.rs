@@ -1,5 +1,6 @@
-//! The real dispatcher with a provider that answers at once: from one submission to the next is one cycle: the outcome
-//! durable, the next document picked, its intent durable.
+//! The real dispatcher with a provider that answers at once. From one submission of a VAT number to its next is a cycle: the
+//! outcome recorded, the next document picked, its intent durable. All VAT numbers have their turns meanwhile: a document's
+//! share of that is what is told.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
@@ -37,15 +38,17 @@ impl Provider for AtOnce {
     }
 }
 
-/// Microseconds of each of so many cycles, one request at a time.
+/// Microseconds a document in each of so many cycles, one request at a time.
 pub fn run(queue: &Queue, cycles: usize) -> Vec<f64> {
     let (enough, wait) = mpsc::sync_channel(1);
-    let provider = Arc::new(AtOnce { seen: Mutex::default(), wanted: cycles + 1, enough });
+    let turns = crate::documents::SHOPS as usize;
+    let provider = Arc::new(AtOnce { seen: Mutex::default(), wanted: cycles + turns, enough });
     let managed = Managed::new(crate::documents::account(), provider.clone());
     let settings = Settings { in_flight: 1, blackout_spread: Duration::ZERO, ..Settings::default() };
     let dispatcher = Dispatcher::start_with(queue, vec![managed], settings).expect("a dispatcher");
     wait.recv().expect("enough cycles");
     dispatcher.stop_blocking().expect("it stops");
     let seen = provider.seen.lock().expect("no thread panics here");
-    seen.windows(2).take(cycles).map(|pair| (pair[1] - pair[0]).as_secs_f64() * 1e6).collect()
+    let share = |cycle: &[Instant]| (cycle[turns] - cycle[0]).as_secs_f64() * 1e6 / turns as f64;
+    seen.windows(turns + 1).take(cycles).map(share).collect()
 }
