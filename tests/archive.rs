@@ -1,6 +1,7 @@
 //! What is archived is read as if it had not been, whatever happens while it is made; and what is wrong with an archive
 //! is found and named.
 
+mod closing;
 pub mod command;
 mod cuts;
 mod damage;

@@ -134,7 +134,7 @@ fn a_journal_in_use_is_verified_while_it_is_archived() {
 
 /// Closing waits for the archive in hand: nobody else has the journal while it is made.
 #[test]
-fn closing_waits_for_the_archive_in_hand() {
+fn a_journal_closed_while_it_is_archived_is_opened_again_as_it_was() {
     let folder = tempdir().unwrap();
     let (journal, _) = open(folder.path());
     (0..200).for_each(|n| {
