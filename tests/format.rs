@@ -17,7 +17,7 @@ use staffetta::journal::{Journal, JournalError, Options, RealFiles, View, verify
 use tempfile::{TempDir, tempdir};
 
 use crate::papers::*;
-use crate::support::boot::Booted;
+use crate::support::around::{Booted, Real};
 use crate::support::shop::memory_queue;
 
 const FIRST_SEGMENT: &str = "segments/00000000000000000001.seg";
@@ -128,7 +128,7 @@ fn the_facts_of_the_fixture_can_be_written() {
     let wanted = std::env::var_os("STAFFETTA_WRITE_FIXTURE").map(PathBuf::from);
     let dir = wanted.as_deref().unwrap_or(temporary.path());
     let clock = Arc::new(Steps(Mutex::new(0)));
-    let options = Options { clock, segment_bytes: 2_500, files: Arc::new(Booted(None)), ..Options::default() };
+    let options = Options { clock, segment_bytes: 2_500, files: Arc::new(Real(Booted(None))), ..Options::default() };
     let journal = Journal::open(dir, options).unwrap().0;
     for facts in facts(2) {
         let write = move |tx: &mut staffetta::journal::Transaction<'_>| {

@@ -13,13 +13,13 @@ use staffetta::journal::{Filter, Group, Journal, JournalError, Options, Recovery
 use tempfile::tempdir;
 
 use crate::papers::*;
-use crate::support::boot::Booted;
+use crate::support::around::{Booted, Real};
 use staffetta::testing::Random;
 
 /// Small batches and segments, so that everything that happens rarely happens often.
 fn options(boot: &'static str) -> Options {
     Options {
-        files: Arc::new(Booted(Some(boot))),
+        files: Arc::new(Real(Booted(Some(boot)))),
         segment_bytes: 20_000,
         reserve_bytes: 100,
         index_batch: 60,
@@ -208,7 +208,7 @@ fn check_views(journal: &Journal) {
 
 /// Reads everything, and compares the index entry by entry with one made anew from the facts.
 fn check_entries(dir: &Path) {
-    let report = verify(dir, Arc::new(Booted(Some("one")))).unwrap();
+    let report = verify(dir, Arc::new(Real(Booted(Some("one"))))).unwrap();
     assert!(report.sound && report.index_left_out.is_none(), "{report:?}");
 }
 

@@ -201,7 +201,7 @@ impl Engine {
 
     /// Finishes what is on the wire, at most the answer's time-out; a second word stops it at once.
     async fn wind_down(&mut self) {
-        self.close_all();
+        self.offices.values().for_each(|office| office.closings.close());
         let mut stop = self.stop.clone();
         let patience = tokio::time::sleep(self.shared.settings.on_the_wire());
         tokio::pin!(patience);

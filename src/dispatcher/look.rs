@@ -3,7 +3,6 @@
 //! A sale that was taken makes only the next one of its lane ready: that one is looked for alone and put into the stock,
 //! so that a backlog is drained without looking through it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -134,19 +133,11 @@ impl Engine {
                 let errand = Errand { id, lane, behind, desk, pass: office.closings.pass() };
                 self.tasks.spawn(submit::submit(shared, provider, account, errand))
             }
-            Action::LookUp(id, _) => self.tasks.spawn(async move {
-                let wire = Arc::clone(&shared.wire);
-                let _place = wire.place().await;
-                reconcile::look_up(shared, provider, account, id, skew).await
-            }),
+            Action::LookUp(id, _) => self.tasks.spawn(reconcile::look_up(shared, provider, account, id, skew)),
             Action::Track(_, ids) => {
                 office.tracking = true;
                 work.tracking = true;
-                self.tasks.spawn(async move {
-                    let wire = Arc::clone(&shared.wire);
-                    let _place = wire.place().await;
-                    track::track(shared, provider, account, ids).await
-                })
+                self.tasks.spawn(track::track(shared, provider, account, ids))
             }
         };
         self.under_way.extend(&work.ids);

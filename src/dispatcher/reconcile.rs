@@ -46,6 +46,7 @@ pub(super) async fn look_up(
     id: DocId,
     clock_skew_ms: i64,
 ) -> Done {
+    let _place = shared.wire.place().await;
     match ask(&shared, provider, &account, id, clock_skew_ms).await {
         Ok(done) => done,
         Err(error) => Done { error: Some(error), ..Done::of(Health::Nothing) },

@@ -25,15 +25,14 @@ impl Stock {
     }
 
     /// What is left of what was gathered; `whole`: of all that could be sent.
-    pub(super) fn of(mut left: Vec<Candidate>, whole: bool) -> Stock {
+    pub(super) fn of(left: Vec<Candidate>, whole: bool) -> Stock {
         // Questions are asked in batches: of those the next look makes the most.
         if !left.iter().all(|candidate| candidate.step == Step::Submit) {
             return Stock::new();
         }
-        left.sort_by_key(Candidate::urgency);
-        let beyond = left.get(MOST).map_or(plan::LAST, Candidate::urgency);
-        left.truncate(MOST);
-        let by_turn = left.into_iter().map(|candidate| (candidate.urgency(), candidate)).collect();
+        let mut by_turn: BTreeMap<_, _> = left.into_iter().map(|candidate| (candidate.urgency(), candidate)).collect();
+        let beyond = by_turn.keys().nth(MOST).copied().unwrap_or(plan::LAST);
+        by_turn.split_off(&beyond);
         Stock { by_turn, horizon: if whole { beyond } else { plan::FIRST } }
     }
 

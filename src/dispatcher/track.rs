@@ -35,6 +35,7 @@ struct Followed {
 }
 
 pub(super) async fn track(shared: Shared, provider: Arc<dyn Provider>, account: Account, ids: Vec<DocId>) -> Done {
+    let _place = shared.wire.place().await;
     match ask(&shared, provider, &account, ids).await {
         Ok(done) => done,
         Err(error) => Done { error: Some(error), ..Done::of(Health::Nothing) },

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::engine::Engine;
 use crate::domain::id::DocId;
 
 /// Intents written ahead at most, for each place.
@@ -124,13 +123,6 @@ impl Pass {
     /// What was learnt speaks against sending what else was begun.
     pub(super) fn close(&self) {
         self.closings.close();
-    }
-}
-
-impl Engine {
-    /// What was begun and not sent is not sent.
-    pub(super) fn close_all(&self) {
-        self.offices.values().for_each(|office| office.closings.close());
     }
 }
 

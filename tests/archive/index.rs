@@ -1,6 +1,5 @@
 //! The index's files are made anew: the room that sled never gives back is gone, and nothing else.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use tempfile::tempdir;
 use super::{ALL, facts, sell};
 use crate::papers::*;
 
-fn open(folder: &Path) -> (Journal, Recovery) {
+pub fn open(folder: &Path) -> (Journal, Recovery) {
     let options = Options { segment_bytes: 20_000, index_batch: 100, reserve_bytes: 10, ..Options::default() };
     Journal::open(folder, options).unwrap()
 }
@@ -129,37 +128,6 @@ fn a_journal_in_use_is_verified_while_it_is_archived() {
             }
         }
         assert!(archiving.join().unwrap() > 5);
-    });
-}
-
-/// Closing waits for the archive in hand: nobody else has the journal while it is made.
-#[test]
-fn a_journal_closed_while_it_is_archived_is_opened_again_as_it_was() {
-    let folder = tempdir().unwrap();
-    let (journal, _) = open(folder.path());
-    (0..200).for_each(|n| {
-        sell(&journal, &format!("old-{n:03}"));
-    });
-    let all = facts(&journal).unwrap();
-    std::thread::scope(|scope| {
-        let archiving = scope.spawn(|| journal.archive(ALL));
-        while !folder.path().join("archives").exists() && !archiving.is_finished() {
-            std::thread::yield_now();
-        }
-        journal.close().unwrap();
-        let names = || -> BTreeSet<_> {
-            let entries = fs::read_dir(folder.path().join("archives")).unwrap();
-            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
-        };
-        let left = names();
-        assert!(left.iter().all(|name| !name.ends_with(".tmp")), "{left:?}");
-        let (again, _) = open(folder.path());
-        let ended = archiving.join().unwrap();
-        assert!(matches!(&ended, Err(JournalError::Closed) | Ok(_)), "{ended:?}");
-        // The journal opened again may be at a table of what is archived.
-        let archives = |names: BTreeSet<String>| names.into_iter().filter(|name| !name.contains(".idx"));
-        assert!(archives(names()).eq(archives(left)));
-        assert_eq!(facts(&again).unwrap(), all);
     });
 }
 

@@ -1,6 +1,6 @@
 //! What several tests share.
 
-pub mod boot;
+pub mod around;
 pub mod segments;
 pub mod shop;
 

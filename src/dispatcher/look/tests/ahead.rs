@@ -32,9 +32,21 @@ impl Room {
         soon(changes.wait_for(|_| self.state(key) == state)).await.unwrap();
     }
 
+    /// The first is in doubt; what waited for its place has ended too.
+    async fn loses_the_first_answer(&mut self) {
+        self.answers.send(SubmitOutcome::Unknown { why: "no answer".to_owned() }).unwrap();
+        for _ in 0..3 {
+            self.end().await;
+        }
+    }
+
     fn events(&self, key: &str) -> Vec<String> {
         self.queue.get(key).unwrap().events.into_iter().map(|event| event.event).collect()
     }
+}
+
+fn states(queue: &Queue) -> [State; 3] {
+    ["first", "second", "third"].map(|key| queue.get(key).unwrap().state)
 }
 
 const TAKEN_BACK: [&str; 3] = ["enqueued", "sending", "not_sent"];
@@ -55,10 +67,7 @@ async fn no_more_requests_leave_at_once_than_there_may_be() {
 #[tokio::test]
 async fn what_waits_for_its_place_is_taken_back_when_the_one_before_is_in_doubt() {
     let mut room = two_ahead().await;
-    room.answers.send(SubmitOutcome::Unknown { why: "no answer".to_owned() }).unwrap();
-    for _ in 0..3 {
-        room.end().await;
-    }
+    room.loses_the_first_answer().await;
     assert_eq!(room.state("first"), State::InDoubt);
     for key in ["second", "third"] {
         assert_eq!(
@@ -81,10 +90,7 @@ async fn what_waits_for_its_place_is_taken_back_when_something_else_finds_the_pr
     for _ in 0..3 {
         room.end().await;
     }
-    assert_eq!(
-        ["first", "second", "third"].map(|key| room.state(key)),
-        [State::Registered, State::Queued, State::Queued]
-    );
+    assert_eq!(states(&room.queue), [State::Registered, State::Queued, State::Queued]);
     assert!(room.arrived.try_recv().is_err());
 }
 
@@ -95,8 +101,7 @@ async fn a_stop_waits_for_what_is_on_the_wire_and_sends_nothing_of_what_waits() 
     room.answers.send(registered("first")).unwrap();
     soon(room.engine.run()).await;
     assert!(room.arrived.try_recv().is_err());
-    let states = ["first", "second", "third"].map(|key| room.queue.get(key).unwrap().state);
-    assert_eq!(states, [State::Registered, State::Queued, State::Queued]);
+    assert_eq!(states(&room.queue), [State::Registered, State::Queued, State::Queued]);
 }
 
 #[tokio::test]
@@ -104,17 +109,13 @@ async fn after_a_stop_at_once_only_what_was_on_the_wire_is_in_doubt() {
     let room = two_ahead().await;
     room.stop.send_replace(Stop::Now);
     soon(room.engine.run()).await;
-    let states = ["first", "second", "third"].map(|key| room.queue.get(key).unwrap().state);
-    assert_eq!(states, [State::InDoubt, State::Queued, State::Queued]);
+    assert_eq!(states(&room.queue), [State::InDoubt, State::Queued, State::Queued]);
 }
 
 #[tokio::test]
 async fn a_provider_that_does_not_keep_up_is_asked_with_one_request_and_no_intent_ahead() {
     let mut room = two_ahead().await;
-    room.answers.send(SubmitOutcome::Unknown { why: "no answer".to_owned() }).unwrap();
-    for _ in 0..3 {
-        room.end().await;
-    }
+    room.loses_the_first_answer().await;
     room.engine.shared.wire.set(2);
     room.wake(Duration::from_secs(60)).await;
     assert_eq!(room.engine.tasks.len(), 1, "it is asked what became of the first");

@@ -1,4 +1,4 @@
-//! A machine that was started when the test says.
+//! The machine's file system, with something about it changed.
 
 use std::any::Any;
 use std::io;
@@ -7,10 +7,32 @@ use std::sync::Arc;
 
 use staffetta::journal::{File, Files, RealFiles};
 
-/// The machine's file system, on a machine that says when it was started, or does not.
+/// What is changed; all else is as it is.
+pub trait Around: Send + Sync + 'static {
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        RealFiles.create(path)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        RealFiles.rename(from, to)
+    }
+    fn boot_id(&self) -> Option<String> {
+        RealFiles.boot_id()
+    }
+}
+
+/// The files with that change.
+pub struct Real<A>(pub A);
+
+/// On a machine that says when it was started, or does not.
 pub struct Booted(pub Option<&'static str>);
 
-impl Files for Booted {
+impl Around for Booted {
+    fn boot_id(&self) -> Option<String> {
+        self.0.map(str::to_owned)
+    }
+}
+
+impl<A: Around> Files for Real<A> {
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
         RealFiles.create_dir(dir)
     }
@@ -18,13 +40,13 @@ impl Files for Booted {
         RealFiles.names(dir)
     }
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
-        RealFiles.create(path)
+        self.0.create(path)
     }
     fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
         RealFiles.open(path)
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        RealFiles.rename(from, to)
+        self.0.rename(from, to)
     }
     fn remove(&self, path: &Path) -> io::Result<()> {
         RealFiles.remove(path)
@@ -36,6 +58,6 @@ impl Files for Booted {
         RealFiles.lock(path, holder)
     }
     fn boot_id(&self) -> Option<String> {
-        self.0.map(str::to_owned)
+        self.0.boot_id()
     }
 }
