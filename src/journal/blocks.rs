@@ -16,9 +16,12 @@ const TARGET_OF_NAMES: usize = 300;
 /// Changes are close together if they are at least one in so many entries of a block.
 const CLOSE: usize = 8;
 
+/// A key and its value, wherever they lie.
+pub(crate) type Entry<'a> = (&'a [u8], &'a [u8]);
+
 /// A block's bytes: for each entry how much of the key before it keeps (the first: of the block's beginning) and the
 /// rest, then the same of its value.
-pub(crate) fn encode(begin: &[u8], entries: &[Pair]) -> Vec<u8> {
+pub(crate) fn encode<'a>(begin: &'a [u8], entries: impl IntoIterator<Item = Entry<'a>>) -> Vec<u8> {
     let (mut out, mut before) = (Vec::new(), (begin, [].as_slice()));
     for (key, value) in entries {
         for (part, before) in [(key, before.0), (value, before.1)] {
@@ -31,6 +34,11 @@ pub(crate) fn encode(begin: &[u8], entries: &[Pair]) -> Vec<u8> {
         before = (key, value);
     }
     out
+}
+
+/// The entries of others' keeping.
+pub(crate) fn entries(pairs: &[Pair]) -> impl Iterator<Item = Entry<'_>> {
+    pairs.iter().map(|(key, value)| (key.as_slice(), value.as_slice()))
 }
 
 /// How many bytes two things have in common at their beginning.
@@ -102,13 +110,13 @@ fn read(begin: &[u8], mut bytes: &[u8], mut each: impl FnMut(&[u8], &[u8]) -> bo
 }
 
 /// Cuts sorted entries into blocks of about the same size; `changes` of them have just changed.
-pub(crate) fn split(entries: &[Pair], changes: usize) -> Vec<&[Pair]> {
+pub(crate) fn split<'a, 'b>(entries: &'a [Entry<'b>], changes: usize) -> Vec<&'a [Entry<'b>]> {
     let kind = entries.first().and_then(|(key, _)| key.first());
     let of_names = matches!(kind, Some(b'k' | b'm' | b'i'));
     if of_names && changes * CLOSE < entries.len() {
         return entries.chunks(1).collect();
     }
-    let (target, total) = (if of_names { TARGET_OF_NAMES } else { TARGET }, encode(&[], entries).len());
+    let (target, total) = (if of_names { TARGET_OF_NAMES } else { TARGET }, encode(&[], entries.iter().copied()).len());
     if total <= 2 * target {
         return vec![entries];
     }
@@ -117,7 +125,7 @@ pub(crate) fn split(entries: &[Pair], changes: usize) -> Vec<&[Pair]> {
     for (index, (key, value)) in entries.iter().enumerate() {
         // Close enough: without what is shared with the entry before.
         let before = index.checked_sub(1).filter(|_| size > 0).and_then(|before| entries.get(before));
-        let left_out = before.map_or(0, |before| shared(key, &before.0) + shared(value, &before.1));
+        let left_out = before.map_or(0, |before| shared(key, before.0) + shared(value, before.1));
         size += key.len() + value.len() + 4 - left_out;
         if size >= share {
             blocks.extend(entries.get(begin..=index));
@@ -129,21 +137,20 @@ pub(crate) fn split(entries: &[Pair], changes: usize) -> Vec<&[Pair]> {
 }
 
 /// Puts sorted changes into sorted entries.
-pub(crate) fn merge(old: Vec<Pair>, changes: &[(&[u8], Option<&[u8]>)]) -> Vec<Pair> {
+pub(crate) fn merge<'a>(old: &'a [Pair], changes: &[(&'a [u8], Option<&'a [u8]>)]) -> Vec<Entry<'a>> {
     let mut merged = Vec::with_capacity(old.len() + changes.len());
     let mut changes = changes.iter().peekable();
-    for entry in old {
-        while let Some((key, value)) = changes.next_if(|(key, _)| *key < entry.0.as_slice()) {
-            merged.extend(value.map(|value| (key.to_vec(), value.to_vec())));
+    let put = |&(key, value): &(&'a [u8], Option<&'a [u8]>)| Some((key, value?));
+    for entry in entries(old) {
+        while let Some(change) = changes.next_if(|(key, _)| *key < entry.0) {
+            merged.extend(put(change));
         }
-        match changes.next_if(|(key, _)| *key == entry.0.as_slice()) {
-            Some((key, value)) => merged.extend(value.map(|value| (key.to_vec(), value.to_vec()))),
+        match changes.next_if(|(key, _)| *key == entry.0) {
+            Some(change) => merged.extend(put(change)),
             None => merged.push(entry),
         }
     }
-    for (key, value) in changes {
-        merged.extend(value.map(|value| (key.to_vec(), value.to_vec())));
-    }
+    merged.extend(changes.filter_map(put));
     merged
 }
 
@@ -182,7 +189,7 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
-    fn entries() -> impl Strategy<Value = BTreeMap<Vec<u8>, Vec<u8>>> {
+    fn some() -> impl Strategy<Value = BTreeMap<Vec<u8>, Vec<u8>>> {
         let key = prop::collection::vec(0u8..3, 0..6).prop_map(|mut key| {
             key.insert(0, b'k');
             key
@@ -192,16 +199,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn blocks_hold_what_was_put_in(old in entries(), new in entries(), gone in any::<[bool; 8]>()) {
+        fn blocks_hold_what_was_put_in(old in some(), new in some(), gone in any::<[bool; 8]>()) {
             let old_pairs: Vec<Pair> = old.clone().into_iter().collect();
-            prop_assert_eq!(decode(b"k", &encode(b"k", &old_pairs)), Some(old_pairs.clone()));
+            prop_assert_eq!(decode(b"k", &encode(b"k", entries(&old_pairs))), Some(old_pairs.clone()));
             for (key, value) in &old {
-                prop_assert_eq!(find(b"k", &encode(b"k", &old_pairs), key), Some(Some(value.clone())));
+                prop_assert_eq!(find(b"k", &encode(b"k", entries(&old_pairs)), key), Some(Some(value.clone())));
             }
-            prop_assert_eq!(find(b"k", &encode(b"k", &old_pairs), b"nothing"), Some(None));
+            prop_assert_eq!(find(b"k", &encode(b"k", entries(&old_pairs)), b"nothing"), Some(None));
             let (from, to, limit) = (b"k\x01".as_slice(), b"k\x01\x02".as_slice(), usize::from(gone[1]) + 1);
             let mut some = Vec::new();
-            within((b"k", &encode(b"k", &old_pairs)), (from, to), limit, &mut some);
+            within((b"k", &encode(b"k", entries(&old_pairs))), (from, to), limit, &mut some);
             let range = old.range(from.to_vec()..to.to_vec()).take(limit);
             prop_assert_eq!(some, range.map(|(key, value)| (key.clone(), value.clone())).collect::<Vec<_>>());
             let removed = |index: usize| gone[index % gone.len()];
@@ -217,12 +224,13 @@ mod tests {
                     None => drop(expected.remove(*key)),
                 }
             }
-            let merged = merge(old_pairs, &changes);
-            prop_assert_eq!(&merged, &expected.into_iter().collect::<Vec<_>>());
+            let merged = merge(&old_pairs, &changes);
+            let expected: Vec<Pair> = expected.into_iter().collect();
+            prop_assert_eq!(&merged, &entries(&expected).collect::<Vec<_>>());
             let blocks = split(&merged, if gone[0] { merged.len() } else { 0 });
             prop_assert_eq!(&blocks.concat(), &merged);
             for block in blocks {
-                prop_assert!(block.len() <= 1 || encode(b"k", block).len() <= 1_500);
+                prop_assert!(block.len() <= 1 || encode(b"k", block.iter().copied()).len() <= 1_500);
             }
         }
 

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::apply::{self, Changes, INDEX_VERSION, Pair};
+use super::blocks::Entry;
 use super::error::{JournalError, Result, panic_words};
 use super::folders::{make_private, missing, names, protect, remove_folder, size, sync_tree, wait_for_lock};
 use super::near::{Near, Run};
@@ -393,7 +394,7 @@ impl Sled {
                 together.push(change);
             }
             let old = blocks::decode(begin, block).ok_or_else(|| self.fail("a block cannot be read"))?;
-            self.put_block(begin, &blocks::merge(old, &together), together.len())?;
+            self.put_block(begin, &blocks::merge(&old, &together), together.len())?;
         }
         self.guarded(|db| {
             db.insert(META, meta)?;
@@ -405,18 +406,18 @@ impl Sled {
     }
 
     /// Writes the entries from a block's beginning to the next one's, of which so many have changed.
-    fn put_block(&self, begin: &[u8], entries: &[Pair], changes: usize) -> Result<()> {
+    fn put_block(&self, begin: &[u8], entries: &[Entry<'_>], changes: usize) -> Result<()> {
         let Some((key, _)) = entries.first() else { return self.guarded(|db| db.remove(begin).map(|_| ())) };
         // What comes later may lie between the beginning and the first entry there is now.
-        let begin = if key.as_slice() < begin { key } else { begin };
+        let begin = if *key < begin { key } else { begin };
         let blocks = blocks::split(entries, changes);
         if let [block] = blocks.as_slice() {
-            return self.guarded(|db| db.insert(begin, blocks::encode(begin, block)).map(|_| ()));
+            return self.guarded(|db| db.insert(begin, blocks::encode(begin, block.iter().copied())).map(|_| ()));
         }
         let mut batch = sled::Batch::default();
         for (index, block) in blocks.into_iter().enumerate() {
-            let first = block.first().filter(|_| index > 0).map_or(begin, |(key, _)| key.as_slice());
-            batch.insert(first, blocks::encode(first, block));
+            let first = block.first().filter(|_| index > 0).map_or(begin, |(key, _)| *key);
+            batch.insert(first, blocks::encode(first, block.iter().copied()));
         }
         self.guarded(|db| db.apply_batch(batch))
     }

@@ -5,18 +5,16 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::apply::{Changes, Pair};
+use super::apply::Changes;
 use super::blocks;
 use super::files::private;
 
 /// Writes a batch.
 pub(crate) fn write(path: &Path, changes: &Changes, meta: &[u8]) -> io::Result<()> {
-    let pair = |(key, value): (&Vec<u8>, &Option<Vec<u8>>)| Some((key.clone(), value.clone()?));
-    let put: Vec<Pair> = changes.iter().filter_map(pair).collect();
-    let gone = changes.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| (key.clone(), Vec::new()));
-    let gone: Vec<Pair> = gone.collect();
+    let put = changes.iter().filter_map(|(key, value)| Some((key.as_slice(), value.as_deref()?)));
+    let gone = changes.iter().filter(|(_, value)| value.is_none()).map(|(key, _)| (key.as_slice(), [].as_slice()));
     let mut bytes = Vec::new();
-    for part in [&blocks::encode(&[], &put), &blocks::encode(&[], &gone), meta] {
+    for part in [&blocks::encode(&[], put), &blocks::encode(&[], gone), meta] {
         bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
         bytes.extend_from_slice(part);
     }

@@ -95,7 +95,7 @@ impl Maker {
     fn end_block(&mut self) -> io::Result<()> {
         let (Some((first, _)), Some((last, _))) = (self.pending.first(), self.pending.last()) else { return Ok(()) };
         let mut bytes = Vec::new();
-        let part = packed::compress(&blocks::encode(first, &self.pending), &mut bytes)?;
+        let part = packed::compress(&blocks::encode(first, blocks::entries(&self.pending)), &mut bytes)?;
         let names: Vec<&[u8]> = self.pending.iter().filter_map(|(key, _)| name_in(key)).collect();
         let lines = filter::make(&names, part.crc);
         let count = u32::try_from(lines.len() / filter::LINE).unwrap_or(0);
