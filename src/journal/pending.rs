@@ -57,23 +57,28 @@ impl<T> Slot<T> {
 }
 
 /// The right to leave an answer; dropped without one it says that none will come.
-struct Promise<T>(Arc<Slot<T>>);
+struct Promise<T>(Option<Arc<Slot<T>>>);
 
 impl<T> Promise<T> {
-    fn keep(self, value: T) {
-        lock(&self.0.state).value = Some(value); // said when it is dropped, now
+    fn keep(mut self, value: T) {
+        self.end(Some(value));
+    }
+
+    fn end(&mut self, value: Option<T>) {
+        let Some(slot) = self.0.take() else { return };
+        let mut state = lock(&slot.state);
+        (state.value, state.over) = (value, true);
+        let wanted = state.wanted;
+        drop(state);
+        if wanted {
+            slot.there.notify_one();
+        }
     }
 }
 
 impl<T> Drop for Promise<T> {
     fn drop(&mut self) {
-        let mut state = lock(&self.0.state);
-        state.over = true;
-        let wanted = state.wanted;
-        drop(state);
-        if wanted {
-            self.0.there.notify_one();
-        }
+        self.end(None);
     }
 }
 
@@ -85,7 +90,7 @@ where
 {
     let state = Mutex::new(Answer { value: None, over: false, wanted: false });
     let slot = Arc::new(Slot { state, there: Condvar::new() });
-    let promise = Promise(slot.clone());
+    let promise = Promise(Some(slot.clone()));
     (job(f, move |answer| promise.keep(answer)), slot)
 }
 
