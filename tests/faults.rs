@@ -1,6 +1,8 @@
 //! The disk fails or is full, at any operation: nothing acknowledged is lost, an error says that something was not taken,
 //! and it goes on afterwards.
 
+mod early;
+
 use std::path::Path;
 use std::sync::Arc;
 

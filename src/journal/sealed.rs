@@ -11,6 +11,8 @@ const KEPT: usize = 1024 * 1024;
 /// A group's bytes while it is put together.
 pub(crate) struct Sealed {
     pub bytes: Vec<u8>,
+    /// So many of them are in the file.
+    pub written: usize,
     /// The last record that is in the bytes.
     pub last: Reached,
     count: usize,
@@ -19,15 +21,21 @@ pub(crate) struct Sealed {
 impl Sealed {
     /// A group after this record.
     pub fn after(last: Reached) -> Sealed {
-        Sealed { bytes: Vec::new(), last, count: 0 }
+        Sealed { bytes: Vec::new(), written: 0, last, count: 0 }
     }
 
     /// Begins anew, with a group after this record.
     pub fn begin(&mut self, last: Reached) {
         self.bytes.clear();
         self.bytes.shrink_to(KEPT);
+        self.written = 0;
         self.last = Reached { group: last.group + 1, ..last };
         self.count = 0;
+    }
+
+    /// What is not in the file yet.
+    pub fn rest(&self) -> &[u8] {
+        self.bytes.get(self.written..).unwrap_or_default()
     }
 
     /// Adds the records that nothing can change any more: all but the last, which may be the last of its group. With

@@ -32,6 +32,9 @@ const LONGEST_PATIENCE: Duration = Duration::from_millis(2);
 /// at once.
 const FEW: usize = 4;
 
+/// So many bytes of a group are worth a write of their own.
+const AHEAD: usize = 8 * 1024;
+
 /// The segment that is written to.
 pub(crate) struct Active {
     pub first_seq: u64,
@@ -162,6 +165,7 @@ impl Writer {
             }
             // Now, while others are at work: the last ones then have little before them.
             self.sealed.follow(self.shared.id, &staging, false);
+            self.write_ahead();
             *jobs = self.shared.line.take_more(
                 missing,
                 if missing <= FEW { missing } else { missing / 2 },
@@ -253,7 +257,7 @@ impl Writer {
         let started = self.shared.clock.monotonic();
         self.sealed.follow(self.shared.id, staging, true);
         let (length, last) = (self.sealed.bytes.len() as u64, self.sealed.last);
-        if let Err(error) = write_full(&*self.active.file, &self.sealed.bytes, self.active.length) {
+        if let Err(error) = self.write_rest() {
             return Err(self.undo(error));
         }
         self.shared.layers.fold_meanwhile();
@@ -281,6 +285,20 @@ impl Writer {
         if let Err(error) = published {
             self.shared.poison(&error); // this group is durable all the same
         }
+        Ok(())
+    }
+
+    /// Writes what is certain of the group while others still check their documents, so that the last ones have less to
+    /// wait for. What could not be written is written again, or fails again, with the rest.
+    fn write_ahead(&mut self) {
+        if self.sealed.rest().len() >= AHEAD {
+            let _ = self.write_rest();
+        }
+    }
+
+    fn write_rest(&mut self) -> std::io::Result<()> {
+        write_full(&*self.active.file, self.sealed.rest(), self.active.length + self.sealed.written as u64)?;
+        self.sealed.written = self.sealed.bytes.len();
         Ok(())
     }
 
