@@ -1,5 +1,5 @@
-//! The one writer. It takes the transactions that wait, decides them in order of arrival, writes what they record with
-//! one write and one flush, makes it visible, and only then lets those go who wait. While it flushes, others gather: that
+//! The one writer. It takes the transactions that wait, decides them in order of arrival, writes what they record, flushes
+//! it with one flush, makes it visible, and only then lets those go who wait. While it flushes, others gather: that
 //! is group commit. Those who were just told come again soon: for them the next group waits a fraction of a flush, else
 //! they and those who gathered meanwhile would take turns, each with half a group. One producer alone never waits. A
 //! group is written only after the one before is durable, so that a torn tail can only lie in the last one.

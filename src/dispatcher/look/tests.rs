@@ -59,6 +59,7 @@ impl Provider for Slow {
         Answer::without_http(self.answers.lock().await.recv().await.unwrap())
     }
     async fn look_up(&self, _: &Lost, _: &dyn Claimed) -> Answer<LookUpOutcome> {
+        drop(self.arrived.send("a look-up".to_owned()));
         Answer::without_http(LookUpOutcome::NotFound)
     }
     async fn track(&self, tracked: &Tracked) -> Answer<TrackOutcome> {

@@ -40,6 +40,13 @@ impl Room {
         }
     }
 
+    async fn nothing_arrives(&mut self) {
+        tokio::time::pause(); // then this second is over as soon as nothing can go on
+        let arrived = tokio::time::timeout(Duration::from_secs(1), self.arrived.recv()).await;
+        tokio::time::resume();
+        assert!(arrived.is_err(), "{arrived:?}");
+    }
+
     fn events(&self, key: &str) -> Vec<String> {
         self.queue.get(key).unwrap().events.into_iter().map(|event| event.event).collect()
     }
@@ -135,10 +142,20 @@ async fn questions_wait_for_a_place_too() {
     room.arrives("first").await;
     room.wake(FIRST_QUESTION).await;
     assert!(room.engine.work.values().any(|work| work.tracking));
-    tokio::time::pause(); // then this second is over as soon as nothing can go on
-    let asked = tokio::time::timeout(Duration::from_secs(1), room.arrived.recv()).await;
-    tokio::time::resume();
-    assert!(asked.is_err(), "{asked:?}");
+    room.nothing_arrives().await;
     room.answer(registered("first")).await;
     room.arrives("a question").await;
+}
+
+#[tokio::test]
+async fn look_ups_wait_for_a_place_too() {
+    let mut room = two_ahead().await;
+    room.loses_the_first_answer().await;
+    let shared = room.engine.shared.clone();
+    let place = shared.wire.place().await;
+    room.wake(Duration::from_secs(3_600)).await;
+    assert_eq!(room.engine.tasks.len(), 1, "it is to be looked up");
+    room.nothing_arrives().await;
+    drop(place);
+    room.arrives("a look-up").await;
 }
