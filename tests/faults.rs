@@ -132,6 +132,7 @@ fn an_answer_that_rests_on_what_is_not_durable_is_not_given() {
     });
     arrived.recv().unwrap();
     let [one, other] = [(); 2].map(|()| journal.begin(|tx| tx.enqueue(sale("same"))));
+    let read = journal.begin(|tx| tx.find(&key("same")));
     sim.fail(1, Fault::Eio, false);
     go.send(()).unwrap();
     drop(busy);
@@ -140,6 +141,7 @@ fn an_answer_that_rests_on_what_is_not_durable_is_not_given() {
         matches!(other.wait(), Err(JournalError::Io { what: "sync", .. })),
         "nobody knows whether the key is taken"
     );
+    assert!(matches!(read.wait(), Err(JournalError::Io { what: "sync", .. })), "nor has it been read");
 }
 
 #[test]
@@ -225,12 +227,15 @@ fn a_full_disk_in_the_middle_of_a_group_keeps_the_outcomes_in_it() {
     let (one, two) = (large("one"), large("two"));
     let first = journal.begin(move |tx| tx.enqueue(one));
     let outcome = journal.begin(move |tx| tx.record(id, sending(1)));
+    // Would hear that its key is taken, by what then is not there.
+    let repeated = journal.begin(move |tx| tx.enqueue(sale("one")));
     let second = journal.begin(move |tx| tx.enqueue(two));
     let answer = journal.begin(move |tx| tx.record(id, accepted("r-1", None)));
     sim.set_room(sim.used() + 100);
     go.send(()).unwrap();
     drop(busy);
     assert!(matches!(first.wait(), Err(JournalError::Full { .. })));
+    assert!(matches!(repeated.wait(), Err(JournalError::Full { .. })));
     assert!(matches!(second.wait(), Err(JournalError::Full { .. })));
     assert!(outcome.wait().unwrap().is_ok() && answer.wait().unwrap().is_ok());
     drop(journal);

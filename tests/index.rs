@@ -275,6 +275,17 @@ fn after_the_machine_stopped_only_an_index_left_in_good_order_is_trusted() {
     live(&journal, &mut Random::new(9), 200);
     as_if_killed(&journal, dir.path(), killed.path());
     drop(journal);
+    let unknown = Options { files: Arc::new(Real(Booted(None))), ..options("one") };
+    for (options, checkpoint, why) in [(unknown, true, "does not say"), (options("one"), false, "no checkpoint")] {
+        let copied = tempdir().unwrap();
+        copy(killed.path(), copied.path());
+        if !checkpoint {
+            std::fs::remove_file(copied.path().join("checkpoint")).unwrap();
+        }
+        let (journal, recovery) = Journal::open(copied.path(), options).unwrap();
+        assert!(recovery.rebuilt.as_ref().is_some_and(|said| said.contains(why)), "{recovery:?}");
+        check_views(&journal);
+    }
     let (journal, recovery) = Journal::open(dir.path(), options("two")).unwrap();
     assert!(recovery.clean && recovery.rebuilt.is_none(), "{recovery:?}");
     check_views(&journal);

@@ -1,4 +1,4 @@
-//! The stored part of the index, and the only file that knows sled.
+//! The stored part of the index. It and its parts are the only files that know sled.
 //!
 //! sled never makes anything durable on Linux (its `flush` is a `sync_file_range`), so nothing rests on it but speed:
 //! an index is only trusted after a clean stop, when its files were really synced, or when this machine has not stopped
@@ -23,11 +23,10 @@ use uuid::Uuid;
 use super::apply::{self, Changes, INDEX_VERSION, Pair};
 use super::blocks::Entry;
 use super::error::{JournalError, Result, panic_words};
-use super::folders::{make_private, missing, names, protect, remove_folder, size, sync_tree, wait_for_lock};
+use super::folders::{make_private, missing, names, protect, remove_folder, sync_tree, wait_for_lock};
 use super::near::{Near, Run};
 use super::record::Reached;
 use super::table::{Table, Which};
-use super::tabling::{Compacted, Maker, Spans};
 use super::{blocks, redo, sums, table};
 
 /// Files in the index's folder.
@@ -36,8 +35,6 @@ const SUMS: &str = "sums";
 const BROKEN: &str = "broken";
 /// Bytes of sled's cache. Its memory peaks at about three times that.
 const CACHE: u64 = 16 * 1024 * 1024;
-/// Entries that are copied at a time.
-const COPIED: usize = 16 * 1024;
 /// The entry that says how far the index has come; sorts before all others.
 const META: &[u8] = b"!";
 /// The entry that says that a batch is being put in; gone when it is whole.
@@ -195,70 +192,6 @@ impl Store {
         fs::remove_file(&path).map_err(|error| sled.fail(format_args!("{}: {error}", path.display())))
     }
 
-    /// A copy of all entries in the folder that is not in use, without the room that is lost in this one; those of documents
-    /// in archives, `spans`, in a new table. Nothing may be put into this one meanwhile. `None` for one in memory.
-    ///
-    /// # Errors
-    /// This one is as it was, and the next open removes what there is of the copy.
-    pub fn copy(&self, journal: Uuid, reached: Reached, spans: &Spans) -> Result<Option<Store>> {
-        let Store::Sled(old) = self else { return Ok(None) };
-        let problem = |error: io::Error| JournalError::index(format_args!("{}: {error}", old.folder.display()));
-        let (_, other) = data::folders(&old.folder).map_err(problem)?;
-        remove_folder(&other)?;
-        make_private(&other).map_err(problem)?;
-        let mut new = Sled::open(&old.folder, &old.home, other.clone(), other.join(BROKEN))?;
-        protect(&other).map_err(problem)?;
-        let meta = apply::encode(&Meta { version: INDEX_VERSION, journal, reached: Some(reached) })?;
-        let mut maker = if spans.0.is_empty() { None } else { Some(Maker::begin(&old.home)?) };
-        let mut from = FIRST_ENTRY.to_vec();
-        loop {
-            let entries = old.range(&from, &[0xff], COPIED)?;
-            let Some((last, _)) = entries.last() else { break };
-            from.clone_from(last);
-            from.push(0);
-            let mut live = Changes::new();
-            for (key, value) in entries {
-                match maker.as_mut() {
-                    Some(maker) if spans.take(&key, &value)? => maker.push(key, value)?,
-                    _ => drop(live.insert(key, Some(value))),
-                }
-            }
-            if !live.is_empty() {
-                new.put_all(&live, &meta)?;
-            }
-        }
-        if let Some(maker) = maker {
-            let made = maker.finish(journal)?;
-            new.covered = spans.0.len() as u64;
-            let said = apply::encode(&(made.which(), new.covered))?;
-            new.guarded(|db| db.insert(TABLE, said.as_slice()).map(|_| ()))?;
-            new.table = Some(made);
-        }
-        new.put_all(&Changes::new(), &meta)?;
-        Ok(Some(Store::Sled(Box::new(new))))
-    }
-
-    /// Makes a copy the one that is opened from now on, and says how many bytes its files have.
-    pub fn exchange(&mut self, copy: Store) -> Result<Compacted> {
-        let (Store::Sled(old), Store::Sled(mut new)) = (&mut *self, copy) else { return Ok(Compacted::default()) };
-        let problem = |error: io::Error| JournalError::index(format_args!("{}: {error}", new.folder.display()));
-        let table = new.table.as_ref().map_or(Ok(0), Table::size).map_err(problem)?;
-        let [before, after] = [&old.data, &new.data].map(|data| size(data).map_err(problem));
-        let sizes = Compacted { before: before?, after: after?, table };
-        data::choose(&new.folder, &new.data).map_err(problem)?;
-        new.broken = new.folder.join(BROKEN);
-        let Sled { db, data, table, .. } = *std::mem::replace(old, new);
-        guarded(move || {
-            drop(db);
-            Ok(())
-        })?;
-        remove_folder(&data)?;
-        if let Some(Err(error)) = table.map(Table::remove) {
-            tracing::warn!(%error, "an old table of the index is left behind until the next open");
-        }
-        Ok(sizes)
-    }
-
     /// Closes the index and makes its files truly durable: it survives the end of the machine.
     pub fn close(self) -> Result<()> {
         let Store::Sled(sled) = self else { return Ok(()) };
@@ -276,7 +209,11 @@ impl Store {
 
 impl Sled {
     fn open(folder: &Path, home: &Path, data: PathBuf, broken: PathBuf) -> Result<Sled> {
-        let config = sled::Config::new().path(&data).cache_capacity(CACHE).flush_every_ms(None);
+        let config = sled::Config::new()
+            .path(&data)
+            .cache_capacity(CACHE)
+            .flush_every_ms(None)
+            .segment_size(room::segment(&data));
         wait_for_lock(&data.join("db"));
         let (db, folder, home) = (guarded(|| config.open())?, folder.to_owned(), home.to_owned());
         Ok(Sled { db, folder, data, broken, home, near: Near::default(), table: None, covered: 0 })
@@ -444,6 +381,8 @@ fn guarded<T>(f: impl FnOnce() -> sled::Result<T>) -> Result<T> {
     }
 }
 
+mod anew;
 mod data;
+mod room;
 #[cfg(test)]
 mod tests;

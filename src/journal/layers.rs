@@ -124,6 +124,7 @@ impl Layers {
     /// The flusher's thread: puts `recent` into the store whenever it is large, until told to stop.
     pub fn flush_until_stopped(&self) {
         let mut work = lock(&self.work);
+        let mut growing = true;
         loop {
             if std::mem::take(&mut work.fold) {
                 drop(work);
@@ -150,6 +151,11 @@ impl Layers {
             if let Some(spans) = spans {
                 let compacted = self.compact_here(&spans);
                 lock(&self.work).compacted = Some((asked, compacted));
+            }
+            if growing && self.is_outgrown() {
+                let grown = self.compact_here(&Spans::default());
+                // It goes on as it was, with more bytes to write; and is not copied in vain after each batch.
+                growing = grown.inspect_err(|error| tracing::warn!(%error, "the index stays as it is")).is_ok();
             }
             let still_large = self.size() > 0;
             work = lock(&self.work);
@@ -224,6 +230,11 @@ impl Layers {
     /// Reads all of the store's table; what is wrong with it, if anything is.
     pub fn check_table(&self) -> Result<Option<String>> {
         self.with_store(|store| Ok(store.check_table(self.journal)))
+    }
+
+    fn is_outgrown(&self) -> bool {
+        let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
+        self.broken.get().is_none() && store.as_ref().is_some_and(Store::is_outgrown)
     }
 
     /// On the flusher's thread: nobody else puts anything into the store, so that a copy of it is whole.

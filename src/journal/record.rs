@@ -324,6 +324,20 @@ mod tests {
         assert_eq!(decode_entry(&payload), None);
     }
 
+    /// What counts on from them must not run over.
+    #[test]
+    fn a_record_whose_numbers_leave_none_after_them_is_none() {
+        let with = |seq, group, place| {
+            let mut out = Vec::new();
+            encode(JOURNAL, &Header { seq, group, place, ..header() }, b"payload", &mut out);
+            decode(JOURNAL, &out).map(|frame| frame.header.seq)
+        };
+        assert_eq!(with(MOST, MOST, MOST_PLACE), Ok(MOST));
+        for (seq, group, place) in [(MOST + 1, 1, 1), (1, MOST + 1, 1), (1, 1, MOST_PLACE + 1)] {
+            assert_eq!(with(seq, group, place), Err(Flaw::NoRecord), "{seq} {group} {place}");
+        }
+    }
+
     proptest! {
         #[test]
         fn decoding_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..300), marked in any::<bool>()) {

@@ -4,7 +4,9 @@ use super::*;
 use tempfile::tempdir;
 
 use crate::journal::record::Position;
+use crate::journal::tabling::Spans;
 
+mod grown;
 mod with_a_table;
 
 const JOURNAL: Uuid = Uuid::from_u128(7);
@@ -64,6 +66,25 @@ fn an_interrupted_batch_is_done_again_or_was_never_begun() {
     // … or damaged after it was.
     let (dir, _) = interrupted(half, true);
     assert!(Store::open(dir.path(), dir.path(), JOURNAL, false).is_err());
+}
+
+/// A batch that stops in the middle has left all that the next open needs.
+#[test]
+fn a_batch_says_what_it_does_before_it_does_it() {
+    let dir = tempdir().unwrap();
+    let (store, _) = Store::open(dir.path(), dir.path(), JOURNAL, false).unwrap();
+    store.apply(JOURNAL, &batch(0..500, Some("one")), reached(1)).unwrap();
+    sled(&store).guarded(|db| db.insert(b"p00400", b"\xff").map(|_| ())).unwrap();
+    let second = batch(0..500, Some("two"));
+    assert!(store.apply(JOURNAL, &second, reached(2)).is_err());
+    assert_eq!(store.get(b"p00000").unwrap(), Some(b"two".to_vec()), "a part of it is there");
+    let (said, meta) = redo::read(&dir.path().join(REDO)).unwrap().unwrap();
+    assert!(said == second && apply::decode::<Meta>(&meta).unwrap().reached == Some(reached(2)));
+    assert!(sled(&store).guarded(|db| db.contains_key(UNDERWAY)).unwrap());
+    assert_eq!(
+        sled(&store).guarded(|db| db.get(META)).unwrap().map(|meta| apply::decode::<Meta>(&meta).unwrap().reached),
+        Some(Some(reached(1)))
+    );
 }
 
 #[test]

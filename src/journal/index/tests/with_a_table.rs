@@ -79,7 +79,7 @@ proptest! {
         let dir = tempdir().unwrap();
         fs::create_dir(dir.path().join("archives")).unwrap();
         let (mut store, _) = Store::open(&dir.path().join("index"), dir.path(), JOURNAL, false).unwrap();
-        let (mut model, mut seq) = (BTreeMap::new(), 1);
+        let (mut model, mut ever, mut seq) = (BTreeMap::new(), BTreeMap::new(), 1);
         store.apply(JOURNAL, &Changes::new(), reached(seq)).unwrap();
         for deed in deeds {
             seq += 1;
@@ -106,6 +106,10 @@ proptest! {
                 }
             }
             same(&store, &model)?;
+            ever.extend(model.clone());
+            for key in ever.keys() {
+                prop_assert_eq!(store.get(key).unwrap(), model.get(key).cloned());
+            }
         }
     }
 }
@@ -209,7 +213,10 @@ fn wherever_it_is_killed_while_its_files_are_made_anew_the_entries_are_there() {
     let said =
         |store: &Store| store.range(FIRST_ENTRY, &[0xff], usize::MAX).unwrap().into_iter().collect::<BTreeMap<_, _>>();
     // The copy is whole and its table has its name, but it was never exchanged.
+    let in_use = || data::folders(&home.join("index")).unwrap();
+    let before = in_use();
     drop(store.copy(JOURNAL, reached(1), &Spans(vec![(0, 120)])).unwrap().unwrap());
+    assert_eq!(in_use(), before, "not the copy, which was half there a moment ago");
     assert_eq!(fs::read_dir(home.join("archives")).unwrap().count(), 2);
     drop(store);
     let (mut store, _) = Store::open(&home.join("index"), home, JOURNAL, false).unwrap();

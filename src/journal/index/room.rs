@@ -1,0 +1,34 @@
+//! How much sled writes at a time: its segments.
+//!
+//! It fills one up whenever it is opened, so that a till which opens the journal for each sale needs small ones. But while
+//! more than half of its segments are free it moves what is last in its file, one segment for each that it has filled,
+//! which fills another: with more than a few in use, what is put in is written some twenty times. So a store of
+//! many documents is moved into one with few large segments.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// Bytes of a segment.
+const SMALL: usize = 512 * 1024;
+/// The most that sled takes.
+const LARGE: usize = 16 * 1024 * 1024;
+/// From so many bytes of small segments on large ones are better.
+const LONG: u64 = 8 * 1024 * 1024;
+/// The file beside sled's own that says that they are large.
+const MARK: &str = "large";
+
+/// Bytes of the segments in this folder.
+pub(super) fn segment(data: &Path) -> usize {
+    if data.join(MARK).exists() { LARGE } else { SMALL }
+}
+
+/// Whether what is in this folder would be better off with large segments.
+pub(super) fn is_outgrown(data: &Path) -> bool {
+    segment(data) == SMALL && fs::metadata(data.join("db")).is_ok_and(|file| file.len() > LONG)
+}
+
+/// Chooses for a new folder what is right for all that is in the old one.
+pub(super) fn choose(old: &Path, new: &Path) -> io::Result<()> {
+    if segment(old) == LARGE || is_outgrown(old) { fs::write(new.join(MARK), []) } else { Ok(()) }
+}
