@@ -6,6 +6,7 @@ mod early;
 use std::path::Path;
 use std::sync::Arc;
 
+use staffetta::domain::event::Enqueued;
 use staffetta::domain::id::DocId;
 use staffetta::journal::{Journal, JournalError, Options, View};
 use staffetta::prelude::*;
@@ -208,6 +209,10 @@ fn when_the_disk_is_full_a_repeated_sale_gets_its_ticket() {
     assert!(matches!(new, Error::Journal(JournalError::Full { .. })), "{new}");
 }
 
+fn large(name: &str) -> Enqueued {
+    Enqueued { body: "x".repeat(5_000), ..sale(name) }
+}
+
 #[test]
 fn a_full_disk_in_the_middle_of_a_group_keeps_the_outcomes_in_it() {
     let sim = Sim::default();
@@ -219,11 +224,6 @@ fn a_full_disk_in_the_middle_of_a_group_keeps_the_outcomes_in_it() {
         let _ = wait.recv();
         Ok::<_, JournalError>(())
     });
-    let large = |name: &str| {
-        let mut taken = sale(name);
-        taken.body = "x".repeat(5_000);
-        taken
-    };
     let (one, two) = (large("one"), large("two"));
     let first = journal.begin(move |tx| tx.enqueue(one));
     let outcome = journal.begin(move |tx| tx.record(id, sending(1)));

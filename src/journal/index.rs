@@ -197,10 +197,7 @@ impl Store {
         let Store::Sled(sled) = self else { return Ok(()) };
         sled.guarded(|db| db.flush().map(|_| ()))?;
         let Sled { db, folder, data, .. } = *sled;
-        guarded(move || {
-            drop(db);
-            Ok(())
-        })?;
+        end(db)?;
         let problem = |error: io::Error| JournalError::index(format_args!("{}: {error}", folder.display()));
         let sums = sums::of(&data).and_then(|sums| sums::write(&sums, &folder.join(SUMS)));
         sums.and_then(|()| sync_tree(&folder)).map_err(problem)
@@ -217,6 +214,14 @@ impl Sled {
         wait_for_lock(&data.join("db"));
         let (db, folder, home) = (guarded(|| config.open())?, folder.to_owned(), home.to_owned());
         Ok(Sled { db, folder, data, broken, home, near: Near::default(), table: None, covered: 0 })
+    }
+
+    /// This table of so many archives is its own from now on.
+    fn keep_table(&mut self, table: Table, covered: u64) -> Result<()> {
+        let said = apply::encode(&(table.which(), covered))?;
+        self.guarded(|db| db.insert(TABLE, said.as_slice()).map(|_| ()))?;
+        (self.table, self.covered) = (Some(table), covered);
+        Ok(())
     }
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
@@ -370,6 +375,14 @@ fn block_of(db: &sled::Db, key: &[u8]) -> sled::Result<Option<(sled::IVec, sled:
 fn next_after(db: &sled::Db, key: &[u8]) -> sled::Result<Option<sled::IVec>> {
     let mut after = db.range::<&[u8], _>((Bound::Excluded(key), Bound::Unbounded));
     Ok(after.next().transpose()?.map(|(begin, _)| begin))
+}
+
+/// sled's threads end, and its files are let go.
+fn end(db: sled::Db) -> Result<()> {
+    guarded(move || {
+        drop(db);
+        Ok(())
+    })
 }
 
 /// sled panics on some damage; that is one more way of failing.

@@ -233,8 +233,7 @@ impl Layers {
     }
 
     fn is_outgrown(&self) -> bool {
-        let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
-        self.broken.get().is_none() && store.as_ref().is_some_and(Store::is_outgrown)
+        self.failure().is_ok() && self.with_store(|store| Ok(store.is_outgrown())).unwrap_or(false)
     }
 
     /// On the flusher's thread: nobody else puts anything into the store, so that a copy of it is whole.

@@ -4,7 +4,7 @@ use std::io;
 
 use uuid::Uuid;
 
-use super::{BROKEN, FIRST_ENTRY, Meta, Sled, Store, TABLE, data, guarded, room};
+use super::{BROKEN, FIRST_ENTRY, Meta, Sled, Store, data, end, room};
 use crate::journal::apply::{self, Changes, INDEX_VERSION};
 use crate::journal::error::{JournalError, Result};
 use crate::journal::folders::{make_private, protect, remove_folder, size};
@@ -56,11 +56,7 @@ impl Store {
             }
         }
         if let Some(maker) = maker {
-            let made = maker.finish(journal)?;
-            new.covered = spans.0.len() as u64;
-            let said = apply::encode(&(made.which(), new.covered))?;
-            new.guarded(|db| db.insert(TABLE, said.as_slice()).map(|_| ()))?;
-            new.table = Some(made);
+            new.keep_table(maker.finish(journal)?, spans.0.len() as u64)?;
         }
         new.put_all(&Changes::new(), &meta)?;
         Ok(Some(Store::Sled(Box::new(new))))
@@ -76,10 +72,7 @@ impl Store {
         data::choose(&new.folder, &new.data).map_err(problem)?;
         new.broken = new.folder.join(BROKEN);
         let Sled { db, data, table, .. } = *std::mem::replace(old, new);
-        guarded(move || {
-            drop(db);
-            Ok(())
-        })?;
+        end(db)?;
         remove_folder(&data)?;
         if let Some(Err(error)) = table.map(Table::remove) {
             tracing::warn!(%error, "an old table of the index is left behind until the next open");

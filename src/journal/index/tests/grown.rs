@@ -44,10 +44,9 @@ fn a_store_that_has_grown_gets_large_segments_and_keeps_them_and_all_entries() {
         let dir = tempdir().unwrap();
         let expected = grown(dir.path(), batches);
         assert_eq!(is_large(dir.path()), large, "{batches} batches");
-        let (store, at) = Store::open(dir.path(), dir.path(), JOURNAL, true).unwrap();
+        let (mut store, at) = Store::open(dir.path(), dir.path(), JOURNAL, true).unwrap();
         assert!(all(&store) == expected && at == Some(reached(u64::from(batches))), "{batches} batches");
         assert!(!store.is_outgrown());
-        let mut store = store;
         let copy = store.copy(JOURNAL, at.unwrap(), &Spans::default()).unwrap().unwrap();
         store.exchange(copy).unwrap();
         assert!(all(&store) == expected);
@@ -74,4 +73,5 @@ fn a_store_that_cannot_be_copied_goes_on_as_it_was() {
     assert!(!is_large(dir.path()));
     let (store, _) = Store::open(dir.path(), dir.path(), JOURNAL, true).unwrap();
     assert!(all(&store) == expected && store.is_outgrown());
+    assert!(!data::folders(dir.path()).unwrap().1.exists());
 }
