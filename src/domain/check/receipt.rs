@@ -8,7 +8,7 @@ use crate::domain::id::FiscalId;
 use crate::domain::input::{ItemInput, ReceiptInput};
 use crate::domain::limits::{MAX_AMOUNT, MAX_DESCRIPTION, MAX_ITEMS, MAX_LINKED_RECEIPT, MAX_TAGS, MAX_TEXT};
 use crate::domain::money::{Decimal, Numeral};
-use crate::domain::totals::{Line, due_of_lines};
+use crate::domain::totals::{Due, Line};
 use crate::domain::vat::VatRate;
 
 /// The receipt, or every rule it breaks.
@@ -84,15 +84,16 @@ fn items(report: &mut Report, inputs: &mut [ItemInput], provider: Option<Provide
         return Items { items: None, due: None };
     }
     let mut items = Vec::with_capacity(inputs.len());
-    let mut lines = Vec::with_capacity(inputs.len());
+    let (mut sum, mut numbers) = (Due::NONE, true);
     for (index, input) in inputs.iter_mut().enumerate() {
         let (item, line) = item(report, index, input, provider);
         items.extend(item);
-        lines.extend(line);
+        line.iter().for_each(|line| sum.add(line));
+        numbers &= line.is_some();
     }
     let mut due = None;
-    if lines.len() == inputs.len() {
-        due = due_of_lines(&lines);
+    if numbers {
+        due = sum.cents();
         if due.is_none_or(|due| due >= MAX_AMOUNT * 100) {
             report.add("", codes::AMOUNT_TOO_LARGE);
         }

@@ -130,19 +130,20 @@ struct Payments {
     discount: i128,
 }
 
-fn totals(lines: &[Line], payments: &Payments) -> Option<SaleTotals> {
+fn totals(lines: impl ExactSizeIterator<Item = Option<Line>>, payments: &Payments) -> Option<SaleTotals> {
     let (mut taxable, mut net, mut discounts) = (ByRate::new(), ByRate::new(), ByRate::new());
-    let mut gross_discount = 0i128;
+    let (mut gross_discount, mut due) = (0i128, Due::NONE);
     let mut items = Vec::with_capacity(lines.len());
     for line in lines {
+        let line = line?;
+        due.add(&line);
         taxable.add(line.rate, line.before_discount()?)?;
         net.add(line.rate, line.after_discount()?)?;
         discounts.add(line.rate, line.discount.checked_mul(100)?)?;
         gross_discount = gross_discount.checked_add(line.discount)?;
         items.push(line.totals()?);
     }
-    let total = sum_due(lines)?;
-    let cents = round_ratio(total, 100_000_000)?;
+    let (total, cents) = (due.0?, due.cents()?);
     let eight = |units: Option<i128>| units.map(EightPlaces::new);
     Some(SaleTotals {
         items,
@@ -159,15 +160,23 @@ fn totals(lines: &[Line], payments: &Payments) -> Option<SaleTotals> {
     })
 }
 
-/// Σ of the lines that are not complimentary, in 10^-10 euro, exact.
-fn sum_due(lines: &[Line]) -> Option<i128> {
-    let paid_for = lines.iter().filter(|line| !line.complimentary);
-    paid_for.map(Line::after_discount).try_fold(0i128, |sum, line| sum.checked_add(line?))
-}
+/// What is to pay, in 10^-10 euro, exact: Σ of the lines that are not complimentary; `None` once it does not fit.
+pub(crate) struct Due(Option<i128>);
 
-/// What must be paid for these lines, in cents: rounded once.
-pub(crate) fn due_of_lines(lines: &[Line]) -> Option<i128> {
-    round_ratio(sum_due(lines)?, 100_000_000)
+impl Due {
+    /// For no line at all.
+    pub const NONE: Due = Due(Some(0));
+
+    pub fn add(&mut self, line: &Line) {
+        if !line.complimentary {
+            self.0 = self.0.and_then(|sum| sum.checked_add(line.after_discount()?));
+        }
+    }
+
+    /// In cents: rounded once.
+    pub fn cents(&self) -> Option<i128> {
+        round_ratio(self.0?, 100_000_000)
+    }
 }
 
 /// The totals of a sale; `None` only past the limits that the checks keep.
@@ -182,7 +191,7 @@ pub fn sale(receipt: &Receipt) -> Option<SaleTotals> {
         uncollected: cents(&[receipt.services_uncollected_amount, receipt.goods_uncollected_amount])?,
         discount: receipt.discount.at(2)?,
     };
-    totals(&receipt.items.iter().map(Line::of).collect::<Option<Vec<_>>>()?, &payments)
+    totals(receipt.items.iter().map(Line::of), &payments)
 }
 
 /// The totals of a sale that has not passed the checks, for showing beside its violations; `None` where its numbers or
@@ -198,7 +207,7 @@ pub fn sale_of_input(input: &ReceiptInput) -> Option<SaleTotals> {
         uncollected: cents(&[&input.services_uncollected_amount, &input.goods_uncollected_amount])?,
         discount: number(input.discount.as_ref(), 2)?,
     };
-    totals(&input.items.iter().map(Line::of_input).collect::<Option<Vec<_>>>()?, &payments)
+    totals(input.items.iter().map(Line::of_input), &payments)
 }
 
 fn sum(amounts: impl Iterator<Item = Option<i128>>) -> Option<i128> {
@@ -207,7 +216,16 @@ fn sum(amounts: impl Iterator<Item = Option<i128>>) -> Option<i128> {
 
 /// What must be paid of a sale, in cents exact: Σ of the non-complimentary lines, rounded once.
 pub fn due(receipt: &Receipt) -> Option<Decimal> {
-    Decimal::new(due_of_lines(&receipt.items.iter().map(Line::of).collect::<Option<Vec<_>>>()?)?, 2)
+    Decimal::new(due_of(&receipt.items)?, 2)
+}
+
+/// The same of its lines, in cents.
+pub(crate) fn due_of(items: &[Item]) -> Option<i128> {
+    let mut due = Due::NONE;
+    for item in items {
+        due.add(&Line::of(item)?);
+    }
+    due.cents()
 }
 
 /// The lines of a sale as a return needs them, with nothing returned yet and no ids. From the journaled body and totals.
