@@ -5,6 +5,8 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
 use super::apply::{Changes, Entries, Pair};
@@ -22,6 +24,9 @@ use super::top::Top;
 const FLUSH_BYTES: usize = 16 * 1024 * 1024;
 /// When `recent` is so many times as large and the flusher still busy, the writer waits for it.
 const BEHIND: usize = 4;
+
+/// Whoever is woken mostly runs on the core of who woke it, and before it. By then the writer's flush is under way.
+const A_MOMENT: Duration = Duration::from_micros(100);
 
 /// The layers.
 pub(crate) struct Layers {
@@ -128,6 +133,7 @@ impl Layers {
         loop {
             if std::mem::take(&mut work.fold) {
                 drop(work);
+                std::thread::park_timeout(A_MOMENT);
                 self.top_mut().fold();
                 work = lock(&self.work);
                 continue;
