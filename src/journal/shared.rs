@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::thread::ThreadId;
 use std::time::Duration;
 
@@ -74,7 +74,8 @@ pub(crate) struct Shared {
     poisoned: Mutex<Option<String>>,
     is_poisoned: AtomicBool,
     pub line: Line,
-    pub writer: Mutex<Option<ThreadId>>,
+    /// Known once it is begun.
+    pub writer: OnceLock<ThreadId>,
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -106,7 +107,7 @@ impl Shared {
             poisoned: Mutex::new(None),
             is_poisoned: AtomicBool::new(false),
             line: Line::default(),
-            writer: Mutex::new(None),
+            writer: OnceLock::new(),
         }
     }
 
@@ -130,7 +131,7 @@ impl Shared {
     }
 
     pub fn on_writer_thread(&self) -> bool {
-        *lock(&self.writer) == Some(std::thread::current().id())
+        self.writer.get() == Some(&std::thread::current().id())
     }
 
     /// Hands transactions over, together as far as there is room; waits while too many wait already. Where to wait for what

@@ -83,7 +83,7 @@ struct Decided {
 impl Writer {
     /// The writer's thread.
     pub fn run(mut self) -> Writer {
-        *lock(&self.shared.writer) = Some(std::thread::current().id());
+        self.shared.writer.get_or_init(|| std::thread::current().id());
         let mut jobs = VecDeque::new();
         let mut come = Come { expected: 0, patience: Duration::ZERO };
         loop {
