@@ -296,3 +296,6 @@ fn check(segment: &Arc<dyn File>, made: Arc<dyn File>, name: u64, hash: Hash) ->
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
