@@ -138,6 +138,27 @@ pub struct Enqueued {
     pub warnings: Vec<String>,
 }
 
+#[cfg(test)]
+impl Enqueued {
+    /// A sale of which nothing matters but its key.
+    pub(crate) fn plain(key: Key) -> Enqueued {
+        Enqueued {
+            key,
+            kind: Kind::Receipt,
+            account: None,
+            fiscal_id: None,
+            parent: None,
+            issued_at: DateTime::UNIX_EPOCH,
+            body: "{}".to_owned(),
+            totals: Kept::default(),
+            fingerprint: [0; 32],
+            deadline: None,
+            invoice_name: None,
+            warnings: Vec::new(),
+        }
+    }
+}
+
 /// How an acceptance became known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum How {

@@ -17,8 +17,6 @@ pub use returned::{ReturnLine, ReturnTotals, returned};
 pub use sale::{SaleLine, SaleTotals, due, parent_lines, sale, sale_of_input};
 
 pub(crate) use draft::gross as draft_gross;
-#[cfg(any(test, feature = "testing"))]
-pub(crate) use sale::due_of;
 pub(crate) use sale::{Due, Line};
 
 use super::document::{Body, Kind};

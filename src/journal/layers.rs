@@ -4,7 +4,6 @@
 //! store change under a `frozen` layer: what the flusher puts in is what `frozen` says anyway.
 
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -25,7 +24,8 @@ const FLUSH_BYTES: usize = 16 * 1024 * 1024;
 /// When `recent` is so many times as large and the flusher still busy, the writer waits for it.
 const BEHIND: usize = 4;
 
-/// Whoever is woken mostly runs on the core of who woke it, and before it. By then the writer's flush is under way.
+/// Whoever is woken mostly runs on the core of who woke it, and before it: the flusher lets the writer, who wakes it right
+/// before its own flush, go on for so long. Then the core is free.
 const A_MOMENT: Duration = Duration::from_micros(100);
 
 /// The layers.

@@ -74,7 +74,7 @@ pub(crate) struct Shared {
     poisoned: Mutex<Option<String>>,
     is_poisoned: AtomicBool,
     pub line: Line,
-    /// Known once it is begun.
+    /// The writer's thread, once it is begun.
     pub writer: OnceLock<ThreadId>,
 }
 

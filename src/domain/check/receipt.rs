@@ -88,8 +88,10 @@ fn items(report: &mut Report, inputs: &mut [ItemInput], provider: Option<Provide
     for (index, input) in inputs.iter_mut().enumerate() {
         let (item, line) = item(report, index, input, provider);
         items.extend(item);
-        line.iter().for_each(|line| sum.add(line));
-        numbers &= line.is_some();
+        match line {
+            Some(line) => sum.add(&line),
+            None => numbers = false,
+        }
     }
     let mut due = None;
     if numbers {

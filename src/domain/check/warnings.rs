@@ -3,7 +3,6 @@
 use crate::domain::account::ProviderKind;
 use crate::domain::document::{Body, Receipt};
 use crate::domain::limits::MAX_LINKED_RECEIPT;
-use crate::domain::money::Decimal;
 use crate::domain::totals;
 
 /// Things worth a person's look that do not stop a document (fiscal id's check digit, all lines complimentary, …); once
@@ -20,10 +19,11 @@ fn of_receipt(receipt: &Receipt, provider: Option<ProviderKind>) -> Vec<String> 
     if !is_vat_number(receipt.fiscal_id.as_str()) {
         warnings.push("fiscal_id is not an Italian VAT number: 11 digits, the last one a check digit".to_owned());
     }
-    let takes_all = |due: Decimal| due.is_positive() && receipt.discount >= due;
+    // Without a discount there is no need to know what is to pay.
+    let takes_all = || totals::due(receipt).is_some_and(|due| due.is_positive() && receipt.discount >= due);
     if receipt.items.iter().all(|item| item.complimentary) {
         warnings.push("all lines are complimentary: no source says whether the authority takes that".to_owned());
-    } else if receipt.discount.is_positive() && totals::due(receipt).is_some_and(takes_all) {
+    } else if receipt.discount.is_positive() && takes_all() {
         warnings.push("the discount takes everything: no source says whether the authority takes that".to_owned());
     }
     for (index, item) in receipt.items.iter().enumerate() {

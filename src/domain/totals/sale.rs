@@ -167,6 +167,13 @@ impl Due {
     /// For no line at all.
     pub const NONE: Due = Due(Some(0));
 
+    /// For checked lines; `None` past the limits that the checks keep.
+    pub fn of(items: &[Item]) -> Option<Due> {
+        let mut due = Due::NONE;
+        items.iter().try_for_each(|item| Line::of(item).map(|line| due.add(&line)))?;
+        Some(due)
+    }
+
     pub fn add(&mut self, line: &Line) {
         if !line.complimentary {
             self.0 = self.0.and_then(|sum| sum.checked_add(line.after_discount()?));
@@ -216,16 +223,7 @@ fn sum(amounts: impl Iterator<Item = Option<i128>>) -> Option<i128> {
 
 /// What must be paid of a sale, in cents exact: Σ of the non-complimentary lines, rounded once.
 pub fn due(receipt: &Receipt) -> Option<Decimal> {
-    Decimal::new(due_of(&receipt.items)?, 2)
-}
-
-/// The same of its lines, in cents.
-pub(crate) fn due_of(items: &[Item]) -> Option<i128> {
-    let mut due = Due::NONE;
-    for item in items {
-        due.add(&Line::of(item)?);
-    }
-    due.cents()
+    Decimal::new(Due::of(&receipt.items)?.cents()?, 2)
 }
 
 /// The lines of a sale as a return needs them, with nothing returned yet and no ids. From the journaled body and totals.

@@ -1,16 +1,8 @@
 //! An archive takes its segment's place only when it is that segment.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use chrono::DateTime;
-
-use super::super::segment::HEADER;
-use super::super::{Journal, Options};
 use super::*;
-use crate::domain::document::Kind;
 use crate::domain::event::Enqueued;
-use crate::domain::totals::Kept;
+use crate::journal::Options;
 use crate::journal::files::{Files as _, RealFiles};
 
 /// The first two sealed segments of a journal, with their names.
@@ -19,20 +11,8 @@ fn segments() -> [(u64, Vec<u8>); 2] {
     let options = Options { segment_bytes: 1_200, reserve_bytes: 10, index_in_memory: true, ..Options::default() };
     let (journal, _) = Journal::open(dir.path(), options).unwrap();
     for number in 0..9 {
-        let sale = Enqueued {
-            key: format!("sale-{number}").parse().unwrap(),
-            kind: Kind::Receipt,
-            account: None,
-            fiscal_id: None,
-            parent: None,
-            issued_at: DateTime::UNIX_EPOCH,
-            body: "{}".repeat(150),
-            totals: Kept::default(),
-            fingerprint: [7; 32],
-            deadline: None,
-            invoice_name: None,
-            warnings: Vec::new(),
-        };
+        let key = format!("sale-{number}").parse().unwrap();
+        let sale = Enqueued { body: "{}".repeat(150), ..Enqueued::plain(key) };
         journal.transact(|txn| txn.enqueue(sale)).unwrap().unwrap();
     }
     let names = journal.handle.shared.segments.names();
@@ -59,7 +39,7 @@ fn packed(segment: &[u8], name: u64, change: impl FnOnce(&mut Vec<Vec<u8>>)) -> 
     change(&mut records);
     let mut packer = Packer::default();
     records.iter().for_each(|record| packer.push(record, None).unwrap());
-    file(&packer.finish(&segment[..HEADER]).unwrap())
+    file(&packer.finish(&segment[..segment::HEADER]).unwrap())
 }
 
 #[test]

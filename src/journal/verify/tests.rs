@@ -6,10 +6,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::verify;
-use crate::domain::document::Kind;
 use crate::domain::event::Enqueued;
 use crate::domain::id::Key;
-use crate::domain::totals::Kept;
 use crate::journal::apply::Changes;
 use crate::journal::index::Store;
 use crate::journal::record::Reached;
@@ -20,20 +18,7 @@ use crate::journal::{Journal, Options, RealFiles, keys};
 fn closed(dir: &Path, name: &Key) -> Uuid {
     let (journal, _) = Journal::open(dir, Options::default()).unwrap();
     let id = journal.id();
-    let taken = Enqueued {
-        key: name.clone(),
-        kind: Kind::Receipt,
-        account: None,
-        fiscal_id: None,
-        parent: None,
-        issued_at: chrono::DateTime::UNIX_EPOCH,
-        body: "{}".to_owned(),
-        totals: Kept::default(),
-        fingerprint: [0; 32],
-        deadline: None,
-        invoice_name: None,
-        warnings: Vec::new(),
-    };
+    let taken = Enqueued::plain(name.clone());
     journal.transact(move |tx| tx.enqueue(taken)).unwrap().unwrap();
     journal.close().unwrap();
     id

@@ -73,16 +73,16 @@ pub(super) fn choose_account(
         }
         return Ok(Some(account.clone()));
     }
-    let mut takers = accounts
+    let takers = accounts
         .iter()
         .filter(|account| account.provider.takes(kind))
         .filter(|account| stamp.is_none_or(|stamp| stamp == (account.provider == ProviderKind::Stamp)));
-    let all = takers.clone();
-    if let (Some(only), None) = (takers.next(), takers.next()) {
+    let mut first = takers.clone();
+    if let (Some(only), None) = (first.next(), first.next()) {
         // Should it not have this VAT number, the check says so in the provider's words.
         return Ok(Some(Arc::clone(only)));
     }
-    let takers: Vec<&Arc<Account>> = all.collect();
+    let takers: Vec<&Arc<Account>> = takers.collect();
     let issuers: Vec<&Arc<Account>> = takers
         .iter()
         .copied()

@@ -8,7 +8,7 @@ use proptest::sample::select;
 use crate::domain::document::{Item, Receipt, ReceiptBuilder};
 use crate::domain::id::FiscalId;
 use crate::domain::money::Decimal;
-use crate::domain::totals;
+use crate::domain::totals::Due;
 use crate::domain::vat::VatRate;
 
 /// Lines of a sale: whole and broken quantities, prices in cents and finer, all rates, discounts, gifts.
@@ -84,7 +84,7 @@ pub fn receipts(issuer: FiscalId) -> impl Strategy<Value = Receipt> {
 
 /// What these lines come to, in cents.
 fn due_of(items: &[Item]) -> i128 {
-    totals::due_of(items).expect("small amounts")
+    Due::of(items).and_then(|due| due.cents()).expect("small amounts")
 }
 
 fn paid(sale: ReceiptBuilder, payment: Payment, due: i128) -> ReceiptBuilder {
