@@ -1,4 +1,4 @@
-//! The stored part of the index. It and its parts are the only files that know sled.
+//! The stored part of the index. This is the only file that knows sled.
 //!
 //! sled never makes anything durable on Linux (its `flush` is a `sync_file_range`), so nothing rests on it but speed:
 //! an index is only trusted after a clean stop, when its files were really synced, or when this machine has not stopped
@@ -15,19 +15,18 @@ use std::io;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::apply::{self, Changes, INDEX_VERSION, Pair};
-use super::blocks::Entry;
 use super::error::{JournalError, Result, panic_words};
 use super::folders::{make_private, missing, names, protect, remove_folder, sync_tree, wait_for_lock};
-use super::near::{Near, Run};
+use super::near::Near;
 use super::record::Reached;
 use super::table::{Table, Which};
-use super::{blocks, redo, sums, table};
+use super::{redo, sums, table};
 
 /// Files in the index's folder.
 const REDO: &str = "redo";
@@ -268,6 +267,13 @@ impl Sled {
         guarded(|| f(&self.db)).inspect_err(|error| self.mark_broken(&error.to_string()))
     }
 
+    /// Writes these, all or none.
+    fn put_together<'a>(&self, blocks: impl Iterator<Item = (&'a [u8], Vec<u8>)>) -> Result<()> {
+        let mut batch = sled::Batch::default();
+        blocks.for_each(|(begin, block)| batch.insert(begin, block));
+        self.guarded(|db| db.apply_batch(batch))
+    }
+
     fn fail(&self, why: impl std::fmt::Display) -> JournalError {
         self.mark_broken(&why.to_string());
         JournalError::index(why)
@@ -276,92 +282,6 @@ impl Sled {
     fn mark_broken(&self, why: &str) {
         // If not even this can be written, the next open meets the failure itself.
         let _ = fs::write(&self.broken, why);
-    }
-
-    /// All that is here around a key's place.
-    fn run(&self, key: &[u8]) -> Result<Arc<Run>> {
-        let turn = match self.near.find(key) {
-            Ok(run) => return Ok(run),
-            Err(turn) => turn,
-        };
-        let (block, next) = self.guarded(|db| Ok((block_of(db, key)?, next_after(db, key)?)))?;
-        // Without a block of its kind before it there is nothing of that kind before the next one.
-        let (from, bytes) =
-            block.as_ref().map_or((key.get(..1).unwrap_or(key), [].as_slice()), |(from, block)| (from, block));
-        let entries = blocks::decode(from, bytes).ok_or_else(|| self.fail("a block cannot be read"))?;
-        let run = Arc::new(Run { from: from.to_vec(), to: next.map(|next| next.to_vec()), entries });
-        self.near.keep(turn, &run);
-        Ok(run)
-    }
-
-    /// The first `limit` entries of a range that are here.
-    fn stored(&self, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>> {
-        self.beyond(&*self.run(from)?, from, to, limit)
-    }
-
-    /// The same, with the run that it begins in, which answers most. The others are not kept near: a long list would
-    /// drive out all else.
-    fn beyond(&self, run: &Run, from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>> {
-        let mut found: Vec<Pair> = run.within(from, to).take(limit).cloned().collect();
-        let Some(next) = run.goes_on(to).filter(|_| found.len() < limit) else { return Ok(found) };
-        // A run that was cut in two meanwhile has some of these entries too.
-        let from = found.last().map_or_else(|| from.to_vec(), |(last, _)| [last.as_slice(), &[0]].concat());
-        self.guarded(|db| {
-            for block in db.range::<&[u8], _>((Bound::Included(next), Bound::Excluded(to))) {
-                let (begin, block) = block?;
-                blocks::within((&begin, &block), (&from, to), limit, &mut found)
-                    .ok_or_else(|| sled::Error::Unsupported("a block cannot be read".to_owned()))?;
-                if found.len() >= limit {
-                    break;
-                }
-            }
-            Ok(())
-        })?;
-        Ok(found)
-    }
-
-    /// Puts a batch in, block by block, and hands it to the system.
-    fn put_all(&self, changes: &Changes, meta: &[u8]) -> Result<()> {
-        self.near.begin_change();
-        self.guarded(|db| db.insert(UNDERWAY, &[]).map(|_| ()))?;
-        let mut changes = changes.iter().map(|(key, value)| (key.as_slice(), value.as_deref())).peekable();
-        while let Some((key, value)) = changes.next() {
-            let block = self.guarded(|db| block_of(db, key))?;
-            let (begin, block) = block.as_ref().map_or((key, [].as_slice()), |(begin, block)| (begin, block));
-            let next = self.guarded(|db| next_after(db, begin))?;
-            let mut together = vec![(key, value)];
-            let inside =
-                |other: &[u8]| other.first() == key.first() && next.as_ref().is_none_or(|next| other < next.as_ref());
-            while let Some(change) = changes.next_if(|(other, _)| inside(other)) {
-                together.push(change);
-            }
-            let old = blocks::decode(begin, block).ok_or_else(|| self.fail("a block cannot be read"))?;
-            self.put_block(begin, &blocks::merge(&old, &together), together.len())?;
-        }
-        self.guarded(|db| {
-            db.insert(META, meta)?;
-            db.remove(UNDERWAY)?;
-            db.flush().map(|_| ())
-        })?;
-        self.near.end_change();
-        Ok(())
-    }
-
-    /// Writes the entries from a block's beginning to the next one's, of which so many have changed.
-    fn put_block(&self, begin: &[u8], entries: &[Entry<'_>], changes: usize) -> Result<()> {
-        let Some((key, _)) = entries.first() else { return self.guarded(|db| db.remove(begin).map(|_| ())) };
-        // What comes later may lie between the beginning and the first entry there is now.
-        let begin = if *key < begin { key } else { begin };
-        let blocks = blocks::split(entries, changes);
-        if let [block] = blocks.as_slice() {
-            return self.guarded(|db| db.insert(begin, blocks::encode(begin, block.iter().copied())).map(|_| ()));
-        }
-        let mut batch = sled::Batch::default();
-        for (index, block) in blocks.into_iter().enumerate() {
-            let first = block.first().filter(|_| index > 0).map_or(begin, |(key, _)| *key);
-            batch.insert(first, blocks::encode(first, block.iter().copied()));
-        }
-        self.guarded(|db| db.apply_batch(batch))
     }
 }
 
@@ -396,6 +316,7 @@ fn guarded<T>(f: impl FnOnce() -> sled::Result<T>) -> Result<T> {
 
 mod anew;
 mod data;
+mod in_blocks;
 mod room;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use super::*;
 use tempfile::tempdir;
 
+use crate::journal::near::Run;
 use crate::journal::record::Position;
 use crate::journal::tabling::Spans;
 
