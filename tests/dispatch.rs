@@ -572,6 +572,19 @@ async fn dispatch_stopped_at_once_leaves_what_was_on_the_wire_in_doubt() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn dispatch_told_to_stop_at_once_is_not_slowed_down_by_a_later_word() {
+    let mut bench = Bench::new(MORNING);
+    bench.roma.takes(Duration::from_secs(20));
+    bench.sell("a");
+    bench.start();
+    bench.pass(Duration::from_secs(5)).await;
+    let dispatcher = bench.dispatcher.take().unwrap();
+    dispatcher.ask_to_stop(true);
+    dispatcher.stop().await.unwrap();
+    assert_eq!(bench.get("a").state, State::InDoubt);
+}
+
+#[tokio::test(start_paused = true)]
 async fn dispatch_is_not_stuck_by_a_clock_that_was_a_year_ahead() {
     let mut bench = Bench::new(MORNING);
     bench.sell("a");

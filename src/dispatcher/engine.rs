@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use super::hands::Hands;
 use super::holds;
 use super::lane::Lane;
 use super::office::{self, Done, Office};
@@ -53,6 +54,8 @@ pub(super) struct Work {
     pub(super) taken: bool,
     /// When what was taken has to be looked at again.
     pub(super) due_at: Option<DateTime<Utc>>,
+    /// On which thread.
+    pub(super) hand: usize,
 }
 
 pub(super) struct Engine {
@@ -87,6 +90,8 @@ pub(super) struct Engine {
     /// What nobody waits for.
     chores: JoinSet<()>,
     fresh_until: Duration,
+    /// Where tasks are run.
+    pub(super) hands: Hands,
     /// What each task is about.
     pub(super) work: HashMap<tokio::task::Id, Work>,
     stop: watch::Receiver<Stop>,
@@ -100,6 +105,7 @@ impl Engine {
         queue: Queue,
         accounts: Vec<Managed>,
         settings: Settings,
+        hands: Hands,
         stop: watch::Receiver<Stop>,
         idle: watch::Sender<u64>,
     ) -> Result<Engine, Error> {
@@ -134,6 +140,7 @@ impl Engine {
             tasks: JoinSet::new(),
             chores: JoinSet::new(),
             fresh_until: Duration::ZERO,
+            hands,
             work: HashMap::new(),
             stop,
             idle,

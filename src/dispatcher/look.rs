@@ -123,6 +123,7 @@ impl Engine {
             lane: None,
             taken: false,
             due_at: None,
+            hand: 0,
         };
         let handle = match action {
             Action::Submit(id, _, lane) => {
@@ -131,7 +132,13 @@ impl Engine {
                 let behind = self.unwritten.get(&lane).copied();
                 let desk = office.desk(&shared, self.shared.ticks());
                 let errand = Errand { id, lane, behind, desk, pass: office.closings.pass() };
-                self.tasks.spawn(submit::submit(shared, provider, account, errand))
+                let sending = self.work.values().filter(|work| !work.taken);
+                work.hand = self.hands.idlest(sending.map(|work| work.hand));
+                let submit = submit::submit(shared, provider, account, errand);
+                match self.hands.get(work.hand) {
+                    Some(hand) => self.tasks.spawn_on(submit, hand),
+                    None => self.tasks.spawn(submit),
+                }
             }
             Action::LookUp(id, _) => self.tasks.spawn(reconcile::look_up(shared, provider, account, id, skew)),
             Action::Track(_, ids) => {

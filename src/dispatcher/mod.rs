@@ -6,6 +6,7 @@ mod ended;
 mod engine;
 mod gate;
 mod gather;
+mod hands;
 mod holds;
 mod idle;
 mod lane;
@@ -32,6 +33,7 @@ pub use settings::{Managed, Settings, Unreachable};
 use crate::error::Error;
 use crate::queue::Queue;
 use engine::{Engine, Stop};
+use hands::Hands;
 
 /// A running dispatcher. Dropping it stops it at once, which is safe: what was on the wire is in doubt and looked up by
 /// the next one. [`Dispatcher::stop`] lets it finish instead.
@@ -58,22 +60,28 @@ impl Dispatcher {
     /// As [`Dispatcher::start`].
     pub fn start_with(queue: &Queue, accounts: Vec<Managed>, settings: Settings) -> Result<Dispatcher, Error> {
         let Ok(runtime) = Handle::try_current() else { return Dispatcher::start_apart(queue, accounts, settings) };
-        let (dispatcher, work) = Dispatcher::prepare(queue, accounts, settings)?;
+        let (dispatcher, work) = Dispatcher::prepare(queue, accounts, settings, Hands::none())?;
         drop(runtime.spawn(work));
         Ok(dispatcher)
     }
 
-    /// As [`Dispatcher::start_with`], but always on a thread of its own: inside a runtime of several threads its many short
-    /// steps would be handed from one to the other, which costs about a quarter more of the processor.
+    /// As [`Dispatcher::start_with`], but always on threads of its own: one that decides and sends, and as many more that
+    /// only send as the machine has further cores, at most three. Inside a runtime of several threads its many short steps
+    /// would be handed from one to the other, which costs about a quarter more of the processor.
     ///
     /// # Errors
     /// As [`Dispatcher::start`].
     pub fn start_apart(queue: &Queue, accounts: Vec<Managed>, settings: Settings) -> Result<Dispatcher, Error> {
+        let hands = Hands::of_this_machine(settings.in_flight);
+        Dispatcher::start_on(queue, accounts, settings, hands)
+    }
+
+    fn start_on(queue: &Queue, accounts: Vec<Managed>, settings: Settings, hands: Hands) -> Result<Dispatcher, Error> {
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| Error::Dispatcher(format!("no runtime can be made: {error}")))?;
-        let (dispatcher, work) = Dispatcher::prepare(queue, accounts, settings)?;
+        let (dispatcher, work) = Dispatcher::prepare(queue, accounts, settings, hands)?;
         thread::Builder::new()
             .name("staffetta-dispatcher".to_owned())
             .spawn(move || runtime.block_on(work))
@@ -85,11 +93,12 @@ impl Dispatcher {
         queue: &Queue,
         accounts: Vec<Managed>,
         settings: Settings,
+        hands: Hands,
     ) -> Result<(Dispatcher, impl Future<Output = ()> + Send + use<>), Error> {
         let (stop, stopped) = watch::channel(Stop::No);
         let (idle_sender, idle) = watch::channel(0);
         let (ended_sender, ended) = watch::channel(false);
-        let engine = Engine::prepare(queue.clone(), accounts, settings, stopped, idle_sender)?;
+        let engine = Engine::prepare(queue.clone(), accounts, settings, hands, stopped, idle_sender)?;
         let work = async move {
             engine.run().await;
             ended_sender.send_replace(true);
@@ -102,20 +111,25 @@ impl Dispatcher {
     /// # Errors
     /// None at present; kept for what may be found on the way out.
     pub async fn stop(self) -> Result<(), Error> {
-        self.stop.send_replace(Stop::Gently);
+        self.ask_to_stop(false);
         self.ended().await;
         Ok(())
     }
 
     /// Stops at once. What is on the wire is in doubt, and looked up at the next start.
     pub async fn stop_now(self) {
-        self.stop.send_replace(Stop::Now);
+        self.ask_to_stop(true);
         self.ended().await;
     }
 
-    /// Asks for a stop without waiting: gently, or at once.
+    /// Asks for a stop without waiting: gently, or at once. Who asked for it at once does not take that back by asking again.
     pub fn ask_to_stop(&self, at_once: bool) {
-        self.stop.send_replace(if at_once { Stop::Now } else { Stop::Gently });
+        let wanted = if at_once { Stop::Now } else { Stop::Gently };
+        self.stop.send_if_modified(|stop| {
+            let more = *stop < wanted;
+            *stop = wanted.max(*stop);
+            more
+        });
     }
 
     /// Waits until the dispatcher has stopped.

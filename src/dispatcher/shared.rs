@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -83,7 +84,7 @@ impl Shared {
         let still = self.queue.clock().stand_still();
         let (tell, told) = oneshot::channel();
         let own = Arc::clone(&self.own);
-        self.queue.journal().begin_then(
+        let wakes = self.queue.journal().lay_down(
             move |txn| act(txn).map(|done| (done, txn.recorded())),
             move |answer: Result<Result<(T, u64), Error>, JournalError>| {
                 let answer = answer.map_err(Error::from).flatten().map(|(done, recorded)| {
@@ -94,6 +95,9 @@ impl Shared {
             },
         );
         async move {
+            // Those who can go on now may hand over too: to wake the writer costs more than all else about it.
+            after_the_others().await;
+            drop(wakes);
             let answer = told.await.unwrap_or(Err(Error::Journal(JournalError::Closed)));
             drop(still);
             answer
@@ -109,6 +113,19 @@ impl Shared {
         let joined = tokio::task::spawn_blocking(move || look(&queue)).await;
         joined.map_err(|error| Error::Dispatcher(format!("a journal task ended: {error}")))?
     }
+}
+
+/// Ready when all tasks that could run have.
+async fn after_the_others() {
+    let mut waited = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut waited, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Records one event of a document, if it is still in `expected`; tells whether it was.

@@ -54,6 +54,30 @@ impl Line {
     /// Hands transactions over, together as far as there is room; waits while too many wait already, unless `at_once`.
     /// Where to wait for what becomes of them, if any was taken.
     pub fn submit(&self, jobs: impl IntoIterator<Item = Job>, at_once: bool) -> Option<Arc<Gate>> {
+        let (queue, gate) = self.add(jobs, at_once);
+        self.wake_from(queue);
+        gate
+    }
+
+    /// As [`submit`](Self::submit), but a writer that sleeps is woken only by [`wake`](Self::wake), or by others.
+    pub fn put(&self, job: Job, at_once: bool) {
+        drop(self.add([job], at_once));
+    }
+
+    /// Wakes the writer, if it sleeps and as many are there as it wants.
+    pub fn wake(&self) {
+        self.wake_from(lock(&self.queue));
+    }
+
+    fn wake_from(&self, mut queue: MutexGuard<'_, Queue>) {
+        let enough = queue.enough();
+        drop(queue);
+        if enough {
+            self.there.notify_one();
+        }
+    }
+
+    fn add(&self, jobs: impl IntoIterator<Item = Job>, at_once: bool) -> (MutexGuard<'_, Queue>, Option<Arc<Gate>>) {
         let mut gate = None;
         let mut queue = lock(&self.queue);
         for job in jobs {
@@ -74,12 +98,7 @@ impl Line {
                 gate = Some(queue.gate.clone()); // those of the ones before open no later
             }
         }
-        let enough = queue.enough();
-        drop(queue);
-        if enough {
-            self.there.notify_one();
-        }
-        gate
+        (queue, gate)
     }
 
     /// Takes up to `max` transactions, waiting for one; none when it is time to stop.

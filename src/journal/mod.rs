@@ -101,6 +101,16 @@ pub struct Journal {
     handle: Arc<Handle>,
 }
 
+/// Wakes the writer when it is dropped.
+#[must_use]
+pub(crate) struct Wakes(Journal);
+
+impl Drop for Wakes {
+    fn drop(&mut self) {
+        self.0.handle.shared.line.wake();
+    }
+}
+
 impl Journal {
     /// Opens the journal in `dir`, or makes one there.
     ///
@@ -175,6 +185,21 @@ impl Journal {
         E: Send + 'static,
     {
         self.handle.shared.submit([job(f, then)]);
+    }
+
+    /// As [`begin_then`](Self::begin_then), but a writer that sleeps is woken only when what this returns is dropped, or by
+    /// others: a thread that hands over several one after the other wakes it once.
+    pub(crate) fn lay_down<T, E>(
+        &self,
+        f: impl FnOnce(&mut Transaction<'_>) -> Result<T, E> + Send + 'static,
+        then: impl FnOnce(Result<Result<T, E>, JournalError>) + Send + 'static,
+    ) -> Wakes
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        self.handle.shared.put(job(f, then));
+        Wakes(self.clone())
     }
 
     /// Calls `f` after each commit group, when it is durable and visible, with the last sequence number. On the writer's

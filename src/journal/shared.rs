@@ -139,4 +139,9 @@ impl Shared {
     pub fn submit(&self, jobs: impl IntoIterator<Item = Job>) -> Option<Arc<Gate>> {
         self.line.submit(jobs, self.on_writer_thread())
     }
+
+    /// Hands one over without waking the writer: [`Line::wake`] must follow.
+    pub fn put(&self, job: Job) {
+        self.line.put(job, self.on_writer_thread());
+    }
 }

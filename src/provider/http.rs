@@ -148,6 +148,11 @@ fn client(wires: &Wires<'_>, idle: usize) -> Result<Client, ConfigError> {
         .connect_timeout(wires.connect_timeout)
         .timeout(wires.connect_timeout.saturating_add(wires.answer_timeout))
         .user_agent(concat!("staffetta/", env!("CARGO_PKG_VERSION")));
+    if idle == 0 {
+        // Five calls of the system to watch over a connection that lives no longer than its time-out.
+        builder =
+            builder.tcp_keepalive(None).tcp_keepalive_interval(None).tcp_keepalive_retries(None).tcp_user_timeout(None);
+    }
     if !wires.tls {
         // Loopback only: a machine without a store of authorities must be able to play with the sandbox.
         builder = builder.tls_certs_only([]);

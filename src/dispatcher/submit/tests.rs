@@ -114,3 +114,15 @@ async fn facts_of_others_are_counted_and_ours_are_not() {
     changes.wait_for(|seq| *seq >= 5).await.unwrap();
     assert_eq!(shared.foreign(*changes.borrow()), before + 1);
 }
+
+#[tokio::test]
+async fn what_is_handed_over_is_written_although_nobody_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let shared = open(dir.path());
+    let (a, mut changes) = (progress(&shared, "a").id, shared.queue.changes());
+    let before = shared.queue.last_seq();
+    drop(shared.hand_over(move |txn| Ok(txn.record(a, DocEvent::Sending { attempt: 1 })?)));
+    let written = changes.wait_for(|seq| *seq > before);
+    tokio::time::timeout(Duration::from_secs(20), written).await.expect("it is written").unwrap();
+    assert_eq!(events(&shared, "a"), ["enqueued", "sending"]);
+}

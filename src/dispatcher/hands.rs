@@ -1,0 +1,94 @@
+//! Threads on which documents are sent, beside the dispatcher's own: connecting and talking take most of the time of a
+//! drain, and one thread does no more than one core allows. What is decided is decided on the dispatcher's thread, and the
+//! order of what is recorded is the order in which it is handed to the journal, whichever thread does that.
+
+use std::io;
+use std::num::NonZero;
+use std::thread::{self, JoinHandle};
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+
+/// With these many a drain waits for its provider and for the disk.
+const MOST: usize = 3;
+
+/// The threads.
+pub(super) struct Hands(Vec<Hand>);
+
+struct Hand {
+    runtime: Handle,
+    /// The thread ends when this goes.
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Hands {
+    /// None: all is done on the dispatcher's thread.
+    pub(super) fn none() -> Hands {
+        Hands(Vec::new())
+    }
+
+    /// One for each core but the one that the dispatcher itself has, as far as so many requests at once keep them busy.
+    pub(super) fn of_this_machine(in_flight: usize) -> Hands {
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        Hands::new(MOST.min(cores.saturating_sub(1)).min(in_flight.saturating_sub(1)))
+    }
+
+    /// So many; fewer where the system gives no more.
+    pub(super) fn new(count: usize) -> Hands {
+        let mut hands = Vec::with_capacity(count);
+        for _ in 0..count {
+            match Hand::new() {
+                Ok(hand) => hands.push(hand),
+                Err(error) => {
+                    tracing::warn!(%error, hands = hands.len(), "no more threads can be made to send with");
+                    break;
+                }
+            }
+        }
+        Hands(hands)
+    }
+
+    /// The one that has the least to do of what is `under_way`, each by the number of its thread; 0 is the dispatcher's own.
+    pub(super) fn idlest(&self, under_way: impl Iterator<Item = usize>) -> usize {
+        if self.0.is_empty() {
+            return 0;
+        }
+        let mut loads = vec![0_usize; self.0.len() + 1];
+        under_way.for_each(|hand| loads.get_mut(hand).into_iter().for_each(|load| *load += 1));
+        loads.iter().enumerate().min_by_key(|(_, load)| **load).map_or(0, |(hand, _)| hand)
+    }
+
+    /// Where to spawn what a thread is to do; nothing: here.
+    pub(super) fn get(&self, hand: usize) -> Option<&Handle> {
+        self.0.get(hand.checked_sub(1)?).map(|hand| &hand.runtime)
+    }
+}
+
+impl Hand {
+    fn new() -> io::Result<Hand> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = oneshot::channel();
+        let work = async move {
+            // An error is the word to stop.
+            let _ = stopped.await;
+        };
+        let thread =
+            thread::Builder::new().name("staffetta-sender".to_owned()).spawn(move || runtime.block_on(work))?;
+        Ok(Hand { runtime: handle, stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Hands {
+    fn drop(&mut self) {
+        self.0.iter_mut().for_each(|hand| drop(hand.stop.take()));
+        for thread in self.0.iter_mut().filter_map(|hand| hand.thread.take()) {
+            // What panicked there was told where it was waited for.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
