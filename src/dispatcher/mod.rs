@@ -46,7 +46,8 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Starts with the default settings. Inside a tokio runtime it runs there, otherwise on a thread of its own.
+    /// Starts with the default settings. Inside a tokio runtime it runs there, otherwise on threads of
+    /// its own.
     ///
     /// # Errors
     /// When the journal cannot be written, or no thread can be made.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::Poll;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 use super::settings::Settings;
@@ -94,10 +94,12 @@ impl Shared {
                 drop(tell.send(answer)); // whoever no longer waits needs no answer
             },
         );
+        // Those who can go on now may hand over too: to wake the writer costs more than all else about it.
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(async move { drop(wakes) })), // after them
+            Err(_) => drop(wakes),
+        }
         async move {
-            // Those who can go on now may hand over too: to wake the writer costs more than all else about it.
-            after_the_others().await;
-            drop(wakes);
             let answer = told.await.unwrap_or(Err(Error::Journal(JournalError::Closed)));
             drop(still);
             answer
@@ -113,19 +115,6 @@ impl Shared {
         let joined = tokio::task::spawn_blocking(move || look(&queue)).await;
         joined.map_err(|error| Error::Dispatcher(format!("a journal task ended: {error}")))?
     }
-}
-
-/// Ready when all tasks that could run have.
-async fn after_the_others() {
-    let mut waited = false;
-    std::future::poll_fn(|context| {
-        if std::mem::replace(&mut waited, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 /// Records one event of a document, if it is still in `expected`; tells whether it was.

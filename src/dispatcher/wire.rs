@@ -179,10 +179,10 @@ mod tests {
 
     #[tokio::test]
     async fn fewer_are_begun_when_they_wait_longer_than_an_intent_takes() {
-        for (after, then) in [(SHORT, 1), (LONG, 0)] {
-            let wire = wire(1, 1);
+        for (ahead, after, then) in [(1, SHORT, 1), (1, LONG, 0), (3, LONG, 2)] {
+            let wire = wire(1, ahead);
             late(&wire, after).await;
-            assert_eq!(wire.ahead(), then, "after {after:?}");
+            assert_eq!(wire.ahead(), then, "{ahead} ahead, after {after:?}");
         }
         let wire = wire(0, 0);
         late(&wire, LONG).await;
@@ -191,6 +191,8 @@ mod tests {
 
     #[tokio::test]
     async fn any_number_of_places_can_be_asked_for() {
-        drop(place(&Wire::new(usize::MAX)).await);
+        let wire = Wire::new(usize::MAX);
+        assert_eq!(wire.ahead(), 0, "none before it is known that the disk is slow");
+        drop(place(&wire).await);
     }
 }

@@ -120,3 +120,51 @@ async fn dispatch_holds_of_one_account_do_not_stop_another() {
     bench.drained().await;
     assert_eq!((bench.get("a").state, bench.get("back").state), (State::Queued, State::Registered));
 }
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_holds_an_account_whose_credentials_are_refused_and_goes_on_after_release() {
+    let mut bench = Bench::new(MORNING);
+    bench.sell("a");
+    bench.sell("b");
+    bench.sell_at("m", "01234567897");
+    bench.roma.will_answer([hold(HoldScope::Account, HoldReason::Credentials)]);
+    bench.start();
+    bench.drained().await;
+    assert_eq!(bench.roma.submitted(), ["a"]);
+    let view = bench.get("a");
+    assert_eq!((view.state, view.attempts), (State::Queued, 0));
+    assert!(view.reason.unwrap().contains("credentials"));
+    assert_eq!(bench.get("m").state, State::Registered);
+    let status = bench.queue.status().unwrap();
+    assert!(status.needs_person);
+    assert!(status.accounts.iter().any(|account| account.name == "shop-roma" && account.holds.len() == 1));
+    assert!(bench.queue.release("shop-roma", None, "anna", "new password").unwrap().done);
+    assert!(!bench.queue.release("shop-roma", None, "anna", "again").unwrap().done);
+    bench.pass(Duration::from_secs(120)).await;
+    assert_eq!(bench.get("b").state, State::Registered);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_holds_one_vat_number_and_not_the_others() {
+    let mut bench = Bench::new(MORNING);
+    bench.sell("a");
+    bench.roma.will_answer([hold(HoldScope::FiscalId, HoldReason::UnknownFiscalId)]);
+    bench.start();
+    bench.drained().await;
+    let holds = &bench.queue.status().unwrap().accounts[0].holds;
+    assert_eq!(holds[0].fiscal_id.as_deref(), Some("12345678903"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_holds_after_three_equal_refusals_in_a_row() {
+    let mut bench = Bench::new(MORNING);
+    for key in ["a", "b", "c", "d"] {
+        bench.sell(key);
+    }
+    bench.roma.will_answer((0..3).map(|_| refused("EF0 'Provincia' non valido")));
+    bench.start();
+    bench.drained().await;
+    assert_eq!(bench.roma.submitted(), ["a", "b", "c"]);
+    assert_eq!(bench.get("c").state, State::Refused);
+    assert_eq!(bench.get("d").state, State::Queued);
+}

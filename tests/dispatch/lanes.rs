@@ -138,3 +138,18 @@ async fn dispatch_uses_the_requests_a_minute_beside_slow_answers() {
     // The first is alone, then two at once.
     assert_eq!(pauses, [250, 100, 150, 100, 100]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_keeps_one_open_call_a_lane_and_lets_other_lanes_go_on() {
+    let mut bench = Bench::new(MORNING);
+    bench.sell("a");
+    bench.sell("b");
+    bench.sell_at("m", "01234567897");
+    bench.roma.will_answer([unknown()]);
+    bench.start();
+    bench.pass(Duration::from_secs(100)).await;
+    assert_eq!(bench.roma.submitted(), ["a"], "b waits until the fate of a is known");
+    assert_eq!(bench.get("m").state, State::Registered);
+    bench.drained().await;
+    assert_eq!(bench.get("b").state, State::Registered);
+}

@@ -28,3 +28,35 @@ async fn dispatch_starts_slowly_after_an_outage() {
     assert!(within(1_900, 2_900) <= 8, "{sent:?}");
     assert!((0..30_000).step_by(900).all(|from| within(from, from + 900) <= 8), "{sent:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_probes_a_provider_that_is_down_with_one_request_at_a_time() {
+    let mut bench = Bench::new(MORNING);
+    for number in 0..40 {
+        bench.sell(&format!("s{number}"));
+    }
+    bench.roma.will_answer((0..8).map(|_| not_sent()));
+    bench.start();
+    bench.pass(Duration::from_secs(60)).await;
+    let early = bench.roma.seen("submit").len();
+    assert!(early <= 6, "{early} requests in the first minute of an outage");
+    bench.drained().await;
+    let documents = bench.queue.list(&ListFilter::default()).unwrap();
+    assert!(documents.iter().all(|document| document.state == State::Registered));
+    let pauses: Vec<_> = bench.roma.seen("submit").windows(2).take(7).map(|pair| pair[1] - pair[0]).collect();
+    assert!(pauses.iter().all(|pause| *pause >= TimeDelta::milliseconds(2_400)), "{pauses:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_pauses_the_account_after_429_as_long_as_it_is_told() {
+    let mut bench = Bench::new(MORNING);
+    bench.sell("a");
+    bench.sell("b");
+    let wait = Some(Duration::from_secs(300));
+    bench.roma.will_answer([SubmitOutcome::Deferred { why: "429".to_owned(), retry_after: wait, account: true }]);
+    bench.start();
+    bench.drained().await;
+    let sent = bench.roma.seen("submit");
+    assert!(sent[1] - sent[0] >= TimeDelta::seconds(300), "{sent:?}");
+    assert_eq!(bench.get("a").attempts, 1, "a pause costs no attempt");
+}

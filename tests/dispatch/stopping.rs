@@ -1,15 +1,10 @@
-//! What the dispatcher leaves behind when it ends: nothing.
+//! How the dispatcher ends: what becomes of what is on the wire, and what it leaves behind, which is nothing.
 
-use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 
-use async_trait::async_trait;
 use staffetta::clock::SystemClock;
-use staffetta::domain::outcome::{Answer, LookUpOutcome, SubmitOutcome, TrackOutcome};
-use staffetta::provider::{Call, Claimed, Lost, Provider, Tracked};
-use staffetta::{Dispatcher, Managed, Settings};
 
-use crate::support::shop::{accounts, memory_queue};
+use super::*;
 
 /// Says when it goes.
 struct Guard(Sender<&'static str>);
@@ -51,4 +46,45 @@ fn dispatch_has_given_up_early_logins_when_it_says_that_it_has_ended() {
     assert_eq!([said.recv(), said.recv(), said.recv()], [Ok("begun"); 3]);
     dispatcher.stop_blocking().unwrap();
     assert_eq!([said.try_recv(), said.try_recv(), said.try_recv()], [Ok("given up"); 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_stops_gently_after_what_is_on_the_wire() {
+    let mut bench = Bench::new(MORNING);
+    bench.roma.takes(Duration::from_secs(20));
+    bench.sell("a");
+    bench.sell("b");
+    bench.start();
+    bench.pass(Duration::from_secs(5)).await;
+    bench.dispatcher.take().unwrap().stop().await.unwrap();
+    assert_eq!(bench.get("a").state, State::Accepted);
+    assert_eq!(bench.get("b").state, State::Queued);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_stopped_at_once_leaves_what_was_on_the_wire_in_doubt() {
+    let mut bench = Bench::new(MORNING);
+    bench.roma.takes(Duration::from_secs(20));
+    bench.sell("a");
+    bench.start();
+    bench.pass(Duration::from_secs(5)).await;
+    bench.dispatcher.take().unwrap().stop_now().await;
+    assert_eq!(bench.get("a").state, State::InDoubt);
+    bench.roma.will_find([LookUpOutcome::Found(remote("r9"))]);
+    bench.start();
+    bench.drained().await;
+    assert_eq!((bench.get("a").state, bench.roma.submitted().len()), (State::Registered, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_told_to_stop_at_once_is_not_slowed_down_by_a_later_word() {
+    let mut bench = Bench::new(MORNING);
+    bench.roma.takes(Duration::from_secs(20));
+    bench.sell("a");
+    bench.start();
+    bench.pass(Duration::from_secs(5)).await;
+    let dispatcher = bench.dispatcher.take().unwrap();
+    dispatcher.ask_to_stop(true);
+    dispatcher.stop().await.unwrap();
+    assert_eq!(bench.get("a").state, State::InDoubt);
 }

@@ -10,13 +10,14 @@ async fn two_ahead() -> Room {
     room.arrives("warm").await;
     room.answer(registered("warm")).await;
     room.end().await;
-    for (shop, key) in ["first", "second", "third"].iter().enumerate() {
-        room.sell(key, shop);
-    }
-    room.engine.shared.wire.set(2);
+    room.sell("first", 0);
     room.look().await;
     room.arrives("first").await;
-    for key in ["second", "third"] {
+    room.engine.shared.wire.set(2);
+    // One after the other: they wait for their places in this order.
+    for (shop, key) in [(1, "second"), (2, "third")] {
+        room.sell(key, shop);
+        room.look().await;
         room.reaches(key, State::Sending).await;
     }
     room
@@ -83,6 +84,7 @@ async fn what_waits_for_its_place_is_taken_back_when_the_one_before_is_in_doubt(
             "{key}"
         );
     }
+    assert!(room.engine.shared.wire.not_begun().is_empty(), "nothing waits any more");
     room.look().await;
     assert!(room.arrived.try_recv().is_err(), "nothing is sent while the provider is down");
 }

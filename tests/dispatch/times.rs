@@ -1,0 +1,117 @@
+//! Blackout, deadlines, clocks that are wrong, and how often a provider may be asked.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_never_starts_what_could_be_on_the_wire_in_the_blackout() {
+    let mut bench = Bench::new("2026-11-20T22:54:10Z");
+    bench.roma.takes(Duration::from_secs(29));
+    for number in 0..5 {
+        bench.sell(&format!("s{number}"));
+    }
+    bench.start();
+    bench.drained().await;
+    let midnight: DateTime<Utc> = "2026-11-20T23:00:00Z".parse().unwrap();
+    let wall: DateTime<Utc> = "2026-11-20T22:55:00Z".parse().unwrap();
+    let sent = bench.roma.seen("submit");
+    assert_eq!(sent.iter().filter(|at| **at < wall).count(), 1, "{sent:?}");
+    assert!(sent.iter().all(|at| *at + TimeDelta::seconds(29) < wall || *at >= midnight), "{sent:?}");
+    let moved = bench.get("s4");
+    assert!(
+        moved.attention.iter().any(|attention| attention.what == "fiscal_day_moved"),
+        "sold before midnight, sent after"
+    );
+    assert!(!bench.queue.status().unwrap().needs_person, "a moved day informs, it needs nobody");
+}
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_spreads_its_starts_after_the_blackout() {
+    let mut bench = Bench::new("2026-11-20T22:56:00Z");
+    bench.sell("a");
+    bench.start_with(Settings { blackout_spread: Duration::from_secs(90), ..Settings::default() });
+    bench.drained().await;
+    let midnight: DateTime<Utc> = "2026-11-20T23:00:00Z".parse().unwrap();
+    let late = bench.roma.seen("submit")[0] - midnight;
+    assert!(late >= TimeDelta::zero() && late <= TimeDelta::seconds(92), "{late}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_looks_up_in_the_blackout() {
+    let mut bench = Bench::new("2026-11-20T22:54:00Z");
+    bench.sell("a");
+    bench.roma.takes(Duration::from_secs(20)).will_answer([unknown()]).will_find([LookUpOutcome::Found(remote("r9"))]);
+    bench.start();
+    bench.pass(Duration::from_secs(90)).await;
+    assert_eq!(bench.get("a").state, State::Registered, "look-ups and questions change nothing and are allowed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_keeps_to_the_requests_a_minute() {
+    let mut bench = Bench::new(MORNING);
+    for number in 0..10 {
+        bench.sell(&format!("s{number}"));
+    }
+    let script = bench.roma.clone();
+    let account = accounts().remove(0);
+    let managed = Managed { requests_per_minute: 6, ..Managed::new(account, Arc::new(script)) };
+    bench.dispatcher = Some(Dispatcher::start(&bench.queue, vec![managed]).unwrap());
+    bench.drained().await;
+    let mut all = [bench.roma.seen("submit"), bench.roma.seen("track")].concat();
+    all.sort();
+    for window in all.windows(7) {
+        assert!(window[6] - window[0] >= TimeDelta::seconds(59), "{window:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_is_not_stuck_by_a_clock_that_was_a_year_ahead() {
+    let mut bench = Bench::new(MORNING);
+    bench.sell("a");
+    bench.clock.set_wrong_by(TimeDelta::days(365));
+    bench.roma.will_answer([not_sent()]);
+    bench.start();
+    bench.pass(Duration::from_secs(2)).await;
+    bench.clock.set_wrong_by(TimeDelta::zero());
+    bench.pass(Duration::from_secs(15 * 60)).await;
+    assert_eq!(bench.get("a").state, State::Registered);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_asks_a_provider_for_the_time_when_the_clock_is_impossible() {
+    // The clock stands at noon of 1970; in truth it is 23:57 in Rome.
+    let mut bench = Bench::new("2026-11-20T22:57:00Z");
+    bench.clock.set_wrong_by("1970-01-01T11:00:00Z".parse::<DateTime<Utc>>().unwrap() - bench.clock.true_time());
+    bench.sell("a");
+    bench.start();
+    bench.drained().await;
+    let midnight: DateTime<Utc> = "2026-11-20T23:00:00Z".parse().unwrap();
+    assert!(bench.roma.seen("submit a")[0] >= midnight, "{:?}", bench.roma.seen("submit a"));
+    let status = bench.queue.status().unwrap();
+    assert!(status.attention.iter().any(|line| line.what.contains("1970-01-01")), "{:?}", status.attention);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_renews_tokens_early() {
+    let mut bench = Bench::new(MORNING);
+    bench.start();
+    bench.pass(Duration::from_secs(3600)).await;
+    let renewals = bench.milano.seen("keep_fresh").len();
+    assert!((2..=14).contains(&renewals), "{renewals}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_holds_a_void_whose_time_is_over() {
+    let mut bench = Bench::new(MORNING);
+    bench.sell("a");
+    bench.start();
+    bench.drained().await;
+    bench.dispatcher.take().unwrap().stop().await.unwrap();
+    bench.queue.enqueue("void", Void::of(Parent::Key("a".parse().unwrap()))).unwrap();
+    bench.pass(Duration::from_secs(25 * 3600)).await;
+    bench.start();
+    bench.drained().await;
+    let view = bench.get("void");
+    assert_eq!(view.state, State::Held);
+    assert!(view.reason.unwrap().contains("use a return"));
+    assert_eq!(bench.roma.submitted(), ["a"]);
+}
