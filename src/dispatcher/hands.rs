@@ -18,8 +18,8 @@ pub(super) struct Hands(Vec<Hand>);
 struct Hand {
     runtime: Handle,
     /// The thread ends when this goes.
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    _stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
 }
 
 impl Hands {
@@ -50,13 +50,9 @@ impl Hands {
     }
 
     /// The one that has the least to do of what is `under_way`, each by the number of its thread; 0 is the dispatcher's own.
-    pub(super) fn idlest(&self, under_way: impl Iterator<Item = usize>) -> usize {
-        if self.0.is_empty() {
-            return 0;
-        }
-        let mut loads = vec![0_usize; self.0.len() + 1];
-        under_way.for_each(|hand| loads.get_mut(hand).into_iter().for_each(|load| *load += 1));
-        loads.iter().enumerate().min_by_key(|(_, load)| **load).map_or(0, |(hand, _)| hand)
+    pub(super) fn idlest(&self, under_way: impl Iterator<Item = usize> + Clone) -> usize {
+        let load = |hand: &usize| under_way.clone().filter(|one| one == hand).count();
+        (0..=self.0.len()).min_by_key(load).unwrap_or(0)
     }
 
     /// Where to spawn what a thread is to do; nothing: here.
@@ -70,20 +66,18 @@ impl Hand {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
-        let work = async move {
-            // An error is the word to stop.
-            let _ = stopped.await;
-        };
-        let thread =
-            thread::Builder::new().name("staffetta-sender".to_owned()).spawn(move || runtime.block_on(work))?;
-        Ok(Hand { runtime: handle, stop: Some(stop), thread: Some(thread) })
+        let thread = thread::Builder::new()
+            .name("staffetta-sender".to_owned())
+            .spawn(move || drop(runtime.block_on(stopped)))?;
+        Ok(Hand { runtime: handle, _stop: stop, thread })
     }
 }
 
 impl Drop for Hands {
     fn drop(&mut self) {
-        self.0.iter_mut().for_each(|hand| drop(hand.stop.take()));
-        for thread in self.0.iter_mut().filter_map(|hand| hand.thread.take()) {
+        // All are told before any is waited for.
+        let threads: Vec<_> = self.0.drain(..).map(|hand| hand.thread).collect();
+        for thread in threads {
             // What panicked there was told where it was waited for.
             let _ = thread.join();
         }

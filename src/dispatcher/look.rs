@@ -132,8 +132,8 @@ impl Engine {
                 let behind = self.unwritten.get(&lane).copied();
                 let desk = office.desk(&shared, self.shared.ticks());
                 let errand = Errand { id, lane, behind, desk, pass: office.closings.pass() };
-                let sending = self.work.values().filter(|work| !work.taken);
-                work.hand = self.hands.idlest(sending.map(|work| work.hand));
+                let out = self.work.values().filter(|work| !work.taken);
+                work.hand = self.hands.idlest(out.map(|work| work.hand));
                 let submit = submit::submit(shared, provider, account, errand);
                 match self.hands.get(work.hand) {
                     Some(hand) => self.tasks.spawn_on(submit, hand),

@@ -18,6 +18,8 @@ mod settings;
 mod shared;
 mod stock;
 mod submit;
+#[cfg(test)]
+mod tests;
 mod track;
 mod unreadable;
 mod wire;
@@ -46,8 +48,7 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Starts with the default settings. Inside a tokio runtime it runs there, otherwise on threads of
-    /// its own.
+    /// Starts with the default settings. Inside a tokio runtime it runs there, otherwise on threads of its own.
     ///
     /// # Errors
     /// When the journal cannot be written, or no thread can be made.

@@ -48,6 +48,16 @@ fn dispatch_has_given_up_early_logins_when_it_says_that_it_has_ended() {
     assert_eq!([said.try_recv(), said.try_recv(), said.try_recv()], [Ok("given up"); 3]);
 }
 
+/// "a" has been at the provider for five seconds of the twenty that it takes.
+async fn one_on_the_wire() -> Bench {
+    let mut bench = Bench::new(MORNING);
+    bench.roma.takes(Duration::from_secs(20));
+    bench.sell("a");
+    bench.start();
+    bench.pass(Duration::from_secs(5)).await;
+    bench
+}
+
 #[tokio::test(start_paused = true)]
 async fn dispatch_stops_gently_after_what_is_on_the_wire() {
     let mut bench = Bench::new(MORNING);
@@ -63,11 +73,7 @@ async fn dispatch_stops_gently_after_what_is_on_the_wire() {
 
 #[tokio::test(start_paused = true)]
 async fn dispatch_stopped_at_once_leaves_what_was_on_the_wire_in_doubt() {
-    let mut bench = Bench::new(MORNING);
-    bench.roma.takes(Duration::from_secs(20));
-    bench.sell("a");
-    bench.start();
-    bench.pass(Duration::from_secs(5)).await;
+    let mut bench = one_on_the_wire().await;
     bench.dispatcher.take().unwrap().stop_now().await;
     assert_eq!(bench.get("a").state, State::InDoubt);
     bench.roma.will_find([LookUpOutcome::Found(remote("r9"))]);
@@ -78,11 +84,7 @@ async fn dispatch_stopped_at_once_leaves_what_was_on_the_wire_in_doubt() {
 
 #[tokio::test(start_paused = true)]
 async fn dispatch_told_to_stop_at_once_is_not_slowed_down_by_a_later_word() {
-    let mut bench = Bench::new(MORNING);
-    bench.roma.takes(Duration::from_secs(20));
-    bench.sell("a");
-    bench.start();
-    bench.pass(Duration::from_secs(5)).await;
+    let mut bench = one_on_the_wire().await;
     let dispatcher = bench.dispatcher.take().unwrap();
     dispatcher.ask_to_stop(true);
     dispatcher.stop().await.unwrap();

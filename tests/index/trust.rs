@@ -5,19 +5,24 @@ use std::sync::Arc;
 
 use staffetta::journal::{Journal, Options};
 use staffetta::testing::Random;
-use tempfile::tempdir;
+use tempfile::{TempDir, tempdir};
 
 use super::{as_if_killed, check_entries, check_views, copy, live, open, options};
 use crate::papers::*;
 use crate::support::around::{Booted, Real};
 
-#[test]
-fn after_the_machine_stopped_only_an_index_left_in_good_order_is_trusted() {
+/// A journal that was used, closed in good order; and as it was found after a kill just before.
+fn closed_and_killed(seed: u64, steps: u64) -> (TempDir, TempDir) {
     let (dir, killed) = (tempdir().unwrap(), tempdir().unwrap());
     let (journal, _) = open(dir.path());
-    live(&journal, &mut Random::new(9), 200);
+    live(&journal, &mut Random::new(seed), steps);
     as_if_killed(&journal, dir.path(), killed.path());
-    drop(journal);
+    (dir, killed)
+}
+
+#[test]
+fn after_the_machine_stopped_only_an_index_left_in_good_order_is_trusted() {
+    let (dir, killed) = closed_and_killed(9, 200);
     let unknown = Options { files: Arc::new(Real(Booted(None))), ..options("one") };
     for (options, checkpoint, why) in [(unknown, true, "does not say"), (options("one"), false, "no checkpoint")] {
         let copied = tempdir().unwrap();
@@ -58,11 +63,7 @@ fn index_files(dir: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn whatever_happens_to_the_index_costs_a_rebuild_and_nothing_else() {
-    let (dir, killed) = (tempdir().unwrap(), tempdir().unwrap());
-    let (journal, _) = open(dir.path());
-    live(&journal, &mut Random::new(10), 150);
-    as_if_killed(&journal, dir.path(), killed.path());
-    drop(journal);
+    let (dir, killed) = closed_and_killed(10, 150);
     let damage = |name: &str, from: &Path, f: &dyn Fn(&Path)| {
         let copied = tempdir().unwrap();
         copy(from, copied.path());

@@ -7,19 +7,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
+use super::super::tests::{self as shop, SHOPS};
 use super::super::{Dispatcher, Managed, Settings};
 use super::*;
-use crate::domain::account::{Account, ProviderKind};
-use crate::domain::calendar::Window;
-use crate::domain::document::{Item, Receipt};
+use crate::clock::SystemClock;
 use crate::domain::outcome::{Answer, LookUpOutcome, Remote, SubmitOutcome, TrackOutcome};
 use crate::domain::state::State;
-use crate::domain::vat::VatRate;
 use crate::provider::{Call, Claimed, Lost, Provider, Tracked};
-use crate::queue::{Options, Queue};
-
-/// The VAT numbers: so many lanes.
-const SHOPS: [&str; 4] = ["12345678903", "01234567897", "11111111115", "22222222220"];
+use crate::queue::Queue;
 
 /// Tells what arrives, and where; answers when it may.
 struct Slow {
@@ -45,60 +40,56 @@ impl Provider for Slow {
 
 struct Shop {
     queue: Queue,
-    managed: Managed,
     provider: Arc<Slow>,
     arrived: Receiver<(String, ThreadId)>,
     _folder: tempfile::TempDir,
 }
 
-/// With so many sales of each VAT number.
-fn shop(sales: usize) -> Shop {
-    let account = Account {
-        name: "shop".parse().unwrap(),
-        provider: ProviderKind::Openapi,
-        fiscal_ids: SHOPS.iter().map(|shop| shop.parse().unwrap()).collect(),
-        blackout: Window::NONE,
-    };
-    let journal = crate::journal::Options { index_in_memory: true, ..Default::default() };
-    let folder = tempfile::tempdir().unwrap();
-    let options = Options { accounts: vec![account.clone()], journal, ..Options::default() };
-    let queue = Queue::open_with(folder.path(), options).unwrap();
-    for sale in 0..sales {
-        for shop in SHOPS {
-            let item = Item::new("Caffè", "1.20".parse().unwrap(), VatRate::Ten);
-            let receipt = Receipt::new(shop.parse().unwrap()).item(item).cash("1.20".parse().unwrap()).build().unwrap();
-            queue.enqueue(&format!("{shop}-{sale:02}"), receipt).unwrap();
+impl Shop {
+    /// With so many sales of each VAT number.
+    fn new(sales: usize) -> Shop {
+        let folder = tempfile::tempdir().unwrap();
+        let queue = shop::open(folder.path(), Arc::new(SystemClock));
+        for sale in 0..sales {
+            for shop in SHOPS {
+                queue.enqueue(&format!("{shop}-{sale:02}"), shop::sale(shop)).unwrap();
+            }
         }
+        let (arrives, arrived) = channel();
+        let provider = Arc::new(Slow { arrived: arrives, may: Semaphore::new(0) });
+        Shop { queue, provider, arrived, _folder: folder }
     }
-    let (arrives, arrived) = channel();
-    let provider = Arc::new(Slow { arrived: arrives, may: Semaphore::new(0) });
-    Shop { queue, managed: Managed::new(account, provider.clone()), provider, arrived, _folder: folder }
-}
 
-/// So many that arrive. What does not come is a failure, not a test without end.
-fn arrivals(shop: &Shop, count: usize) -> Vec<(String, ThreadId)> {
-    let next = || shop.arrived.recv_timeout(Duration::from_secs(20)).expect("it arrives");
-    (0..count).map(|_| next()).collect()
+    /// With a thread for each request that may be out.
+    fn start(&self) -> Dispatcher {
+        let settings = Settings { in_flight: SHOPS.len(), ..Settings::default() };
+        let managed = Managed::new(shop::account(), self.provider.clone());
+        Dispatcher::start_on(&self.queue, vec![managed], settings, Hands::new(SHOPS.len() - 1)).unwrap()
+    }
+
+    /// So many that arrive. What does not come is a failure, not a test without end.
+    fn arrivals(&self, count: usize) -> Vec<(String, ThreadId)> {
+        let next = || self.arrived.recv_timeout(Duration::from_secs(20)).expect("it arrives");
+        (0..count).map(|_| next()).collect()
+    }
 }
 
 #[test]
 fn a_backlog_is_sent_by_all_threads_once_each_and_in_the_order_of_its_lanes() {
     const SALES: usize = 20;
-    let shop = shop(SALES);
-    let settings = Settings { in_flight: SHOPS.len(), ..Settings::default() };
-    let dispatcher =
-        Dispatcher::start_on(&shop.queue, vec![shop.managed.clone()], settings, Hands::new(SHOPS.len() - 1)).unwrap();
+    let shop = Shop::new(SALES);
+    let dispatcher = shop.start();
     let mut all = Vec::new();
     // With each answer the provider is trusted with twice as much.
     for together in [1, 2, 4, 4, 4] {
-        let arrived = arrivals(&shop, together);
+        let arrived = shop.arrivals(together);
         let threads: HashSet<ThreadId> = arrived.iter().map(|(_, thread)| *thread).collect();
         assert_eq!(threads.len(), together, "each on a thread of its own");
         all.extend(arrived);
         shop.provider.may.add_permits(together);
     }
     shop.provider.may.add_permits(SHOPS.len() * SALES);
-    all.extend(arrivals(&shop, SHOPS.len() * SALES - all.len()));
+    all.extend(shop.arrivals(SHOPS.len() * SALES - all.len()));
     dispatcher.drained_blocking().unwrap();
     dispatcher.stop_blocking().unwrap();
     assert!(shop.arrived.try_recv().is_err(), "nothing is sent twice");
@@ -111,20 +102,18 @@ fn a_backlog_is_sent_by_all_threads_once_each_and_in_the_order_of_its_lanes() {
 
 #[test]
 fn what_is_stopped_at_once_is_in_doubt_whichever_thread_sent_it() {
-    let shop = shop(2);
-    let settings = Settings { in_flight: SHOPS.len(), ..Settings::default() };
-    let dispatcher =
-        Dispatcher::start_on(&shop.queue, vec![shop.managed.clone()], settings, Hands::new(SHOPS.len() - 1)).unwrap();
+    let shop = Shop::new(2);
+    let dispatcher = shop.start();
     for together in [1, 2] {
-        arrivals(&shop, together);
+        shop.arrivals(together);
         shop.provider.may.add_permits(together);
     }
-    arrivals(&shop, SHOPS.len());
+    shop.arrivals(SHOPS.len());
     dispatcher.ask_to_stop(true);
     dispatcher.stop_blocking().unwrap();
     let counts = shop.queue.status().unwrap().counts;
     assert_eq!(counts.get(&State::InDoubt), Some(&(SHOPS.len() as u64)), "{counts:?}");
-    assert_eq!(Arc::strong_count(&shop.provider), 2, "nobody is left who could send");
+    assert_eq!(Arc::strong_count(&shop.provider), 1, "nobody is left who could send");
 }
 
 #[test]

@@ -13,23 +13,18 @@ use super::super::lane::Lane;
 use super::super::office::{Done, Health};
 use super::super::settings::{Managed, Settings};
 use super::super::shared::Taken;
+use super::super::tests::{self as shop, SHOPS};
 use super::*;
 use crate::clock::Clock;
-use crate::domain::account::{Account, ProviderKind};
-use crate::domain::calendar::Window;
-use crate::domain::document::{Item, Parent, Receipt, Void};
+use crate::domain::document::{Parent, Void};
 use crate::domain::id::DocId;
 use crate::domain::outcome::{Answer, LookUpOutcome, Remote, SubmitOutcome, TrackOutcome};
-use crate::domain::vat::VatRate;
 use crate::error::Error;
 use crate::journal::{JournalError, View};
 use crate::provider::{Call, Claimed, Lost, Provider, Tracked};
-use crate::queue::{Options, Queue};
+use crate::queue::Queue;
 
 mod ahead;
-
-/// The VAT numbers: so many lanes.
-const SHOPS: [&str; 3] = ["12345678903", "01234567897", "11111111115"];
 
 /// How much later the first question about a verdict may be, with its jitter.
 const FIRST_QUESTION: Duration = Duration::from_secs(6);
@@ -87,28 +82,18 @@ impl Room {
 
     fn with(requests_per_minute: u32, settings: Settings) -> Room {
         let clock = Arc::new(Still::default());
-        let account = Account {
-            name: "shop".parse().unwrap(),
-            provider: ProviderKind::Openapi,
-            fiscal_ids: SHOPS.iter().map(|shop| shop.parse().unwrap()).collect(),
-            blackout: Window::NONE,
-        };
-        let journal = crate::journal::Options { index_in_memory: true, ..Default::default() };
-        let options = Options { accounts: vec![account.clone()], journal, clock: clock.clone() };
         let folder = tempfile::tempdir().unwrap();
-        let queue = Queue::open_with(folder.path(), options).unwrap();
+        let queue = shop::open(folder.path(), clock.clone());
         let ((arrives, arrived), (answers, told)) = (unbounded_channel(), unbounded_channel());
         let provider = Arc::new(Slow { arrived: arrives, answers: Mutex::new(told) });
-        let managed = Managed { requests_per_minute, ..Managed::new(account, provider) };
+        let managed = Managed { requests_per_minute, ..Managed::new(shop::account(), provider) };
         let ((stop, stopped), (idle, told)) = (watch::channel(Stop::No), watch::channel(0));
         let engine = Engine::prepare(queue.clone(), vec![managed], settings, Hands::none(), stopped, idle).unwrap();
         Room { engine, queue, clock, arrived, answers, idle: told, stop, _folder: folder }
     }
 
     fn sell(&self, key: &str, shop: usize) -> DocId {
-        let item = Item::new("Caffè", "1.20".parse().unwrap(), VatRate::Ten);
-        let sale = Receipt::new(SHOPS[shop].parse().unwrap()).item(item).cash("1.20".parse().unwrap()).build().unwrap();
-        self.queue.enqueue(key, sale).unwrap();
+        self.queue.enqueue(key, shop::sale(SHOPS[shop])).unwrap();
         self.queue.journal().find(&key.parse().unwrap()).unwrap().unwrap()
     }
 

@@ -1,30 +1,16 @@
 //! What may happen between the look at a document and its intent. The intent is decided on the writer's thread: these
 //! tests let everything else be recorded before it.
 
+use super::super::tests::{self as shop, SHOPS};
 use super::*;
-use crate::domain::account::ProviderKind;
-use crate::domain::calendar::Window;
-use crate::domain::document::{Item, Receipt};
+use crate::clock::SystemClock;
 use crate::domain::event::Hold;
 use crate::domain::outcome::{HoldReason, Refusal};
-use crate::domain::vat::VatRate;
-use crate::queue::{Options, Queue};
-
-const SHOP: &str = "12345678903";
 
 fn open(dir: &std::path::Path) -> Shared {
-    let journal = crate::journal::Options { index_in_memory: true, ..Default::default() };
-    let account = Account {
-        name: "shop".parse().unwrap(),
-        provider: ProviderKind::Openapi,
-        fiscal_ids: vec![SHOP.parse().unwrap()],
-        blackout: Window::NONE,
-    };
-    let queue = Queue::open_with(dir, Options { accounts: vec![account], journal, ..Options::default() }).unwrap();
+    let queue = shop::open(dir, Arc::new(SystemClock));
     for key in ["a", "b"] {
-        let item = Item::new("Caffè", "1.20".parse().unwrap(), VatRate::Ten);
-        let sale = Receipt::new(SHOP.parse().unwrap()).item(item).cash("1.20".parse().unwrap()).build().unwrap();
-        queue.enqueue(key, sale).unwrap();
+        queue.enqueue(key, shop::sale(SHOPS[0])).unwrap();
     }
     Shared::new(queue, super::super::settings::Settings::default()).0
 }
@@ -46,7 +32,7 @@ async fn what_was_called_off_or_held_since_it_was_gathered_gets_no_intent() {
     assert!(shared.queue.cancel("a", "anna", "not sold").unwrap().done);
     assert!(matches!(intend(&shared, &a, None).await, Ok(Intent::NotNow)));
     assert_eq!(events(&shared, "a"), ["enqueued", "cancelled"]);
-    for fiscal_id in [None, Some(SHOP.parse().unwrap())] {
+    for fiscal_id in [None, Some(SHOPS[0].parse().unwrap())] {
         let hold = Hold {
             account: "shop".parse().unwrap(),
             fiscal_id,
@@ -63,7 +49,7 @@ async fn what_was_called_off_or_held_since_it_was_gathered_gets_no_intent() {
         assert!(matches!(intent.await, Ok(Intent::NotNow)));
         assert_eq!(events(&shared, "b"), ["enqueued"]);
         shared.queue.release("shop", None, "anna", "paid").unwrap();
-        shared.queue.release("shop", Some(SHOP), "anna", "paid").unwrap();
+        shared.queue.release("shop", Some(SHOPS[0]), "anna", "paid").unwrap();
     }
     assert!(matches!(intend(&shared, &b, None).await, Ok(Intent::Written)));
 }
