@@ -1,5 +1,6 @@
 //! The dispatcher against a scripted provider, with tokio's time paused: every promise of never twice, never stuck.
 
+mod clocks;
 mod damage;
 mod doubt;
 mod family;
@@ -47,6 +48,8 @@ struct Inner {
     slow: Duration,
     at_once: usize,
     most_at_once: usize,
+    /// It tells what time it is with each answer, and lists what it was sent.
+    remembers: bool,
 }
 
 impl Script {
@@ -63,6 +66,11 @@ impl Script {
     }
     fn will_tell(&self, outcomes: impl IntoIterator<Item = TrackOutcome>) -> &Script {
         self.inner.lock().unwrap().tracks.extend(outcomes);
+        self
+    }
+    /// From now on it tells what time it is with each answer, and lists what it was sent by that time.
+    fn remembers(&self) -> &Script {
+        self.inner.lock().unwrap().remembers = true;
         self
     }
     fn takes(&self, slow: Duration) -> &Script {
@@ -101,11 +109,22 @@ impl Provider for Script {
         inner.at_once -= 1;
         inner.number += 1;
         let id = format!("r{}", inner.number);
-        Answer::without_http(inner.submits.pop_front().unwrap_or_else(|| SubmitOutcome::Accepted(remote(&id))))
+        let outcome = inner.submits.pop_front().unwrap_or_else(|| SubmitOutcome::Accepted(remote(&id)));
+        Answer { clock_skew_ms: inner.remembers.then(|| self.skew()), ..Answer::without_http(outcome) }
     }
     async fn look_up(&self, lost: &Lost, _: &dyn Claimed) -> Answer<LookUpOutcome> {
         self.see(format!("look_up {}", lost.call.key));
-        Answer::without_http(self.inner.lock().unwrap().look_ups.pop_front().unwrap_or(LookUpOutcome::NotFound))
+        let arrived = self.seen(&format!("submit {}", lost.call.key));
+        let mut inner = self.inner.lock().unwrap();
+        let by_theirs = |at: DateTime<Utc>| at + TimeDelta::milliseconds(lost.clock_skew_ms);
+        let window = by_theirs(lost.sent_at) - TimeDelta::seconds(5)..by_theirs(lost.ended_at) + lost.settle;
+        let listed = inner.remembers && arrived.iter().any(|at| window.contains(at));
+        let outcome = match inner.look_ups.pop_front() {
+            Some(outcome) => outcome,
+            None if listed => LookUpOutcome::Found(remote("listed")),
+            None => LookUpOutcome::NotFound,
+        };
+        Answer { clock_skew_ms: inner.remembers.then(|| self.skew()), ..Answer::without_http(outcome) }
     }
     async fn keep_fresh(&self) {
         self.see("keep_fresh".to_owned());

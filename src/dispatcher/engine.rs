@@ -63,6 +63,8 @@ pub(super) struct Engine {
     pub(super) offices: HashMap<AccountName, Office>,
     /// Lanes with an open call, and whose it is.
     pub(super) busy: HashMap<Lane, DocId>,
+    /// What was known of the provider's clock, in milliseconds, when the last document of a lane was sent.
+    pub(super) skews: HashMap<Lane, (DocId, i64)>,
     /// Documents under way.
     pub(super) under_way: HashSet<DocId>,
     /// Lanes on which nothing can be sent before something else has happened; looked at again now and then all the same.
@@ -125,6 +127,7 @@ impl Engine {
             shared,
             offices,
             busy: HashMap::new(),
+            skews: HashMap::new(),
             under_way: HashSet::new(),
             resting: HashMap::new(),
             unwritten: HashMap::new(),

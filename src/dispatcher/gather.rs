@@ -9,6 +9,7 @@ use super::engine::Engine;
 use super::lane::Lane;
 use super::office::Office;
 use super::plan::{self, Board, Candidate, Step};
+use super::{reconcile, submit};
 use crate::domain::document::Kind;
 use crate::domain::event::{DocEvent, Hold};
 use crate::domain::id::{AccountName, DocId};
@@ -24,8 +25,6 @@ const MOST_TIMERS: usize = 2_048;
 const MOST_DEADLINES: usize = 256;
 /// How long before its deadline a document asks for attention (a void), and a tax-free one.
 const DEADLINE_NEAR: TimeDelta = TimeDelta::minutes(30);
-/// No pause that Staffetta makes is longer: a due time beyond it comes from a clock that was wrong.
-const LONGEST_PAUSE: TimeDelta = TimeDelta::hours(3);
 
 /// What gathering found.
 pub(super) struct Gathered {
@@ -178,8 +177,19 @@ impl Engine {
             earlier(&mut gathered.wake, until(now, *next));
         }
         // The clock was ahead when these were written.
-        let wrong = journal.timers_after(Some((now + LONGEST_PAUSE, DocId(u64::MAX))), DateTime::<Utc>::MAX_UTC, 64)?;
-        ids.extend(wrong.into_iter().map(|(_, id)| id));
+        if let Some(beyond) = submit::after(now, self.shared.settings.longest_pause()) {
+            let wrong = journal.timers_after(Some((beyond, DocId(u64::MAX))), DateTime::<Utc>::MAX_UTC, 64)?;
+            ids.extend(wrong.into_iter().map(|(_, id)| id));
+        }
+        // It was ahead when these were sent, and their timers are by what it said then.
+        for id in self.busy.values() {
+            let ahead = |progress: &Progress| {
+                let sent_at = progress.attempt.as_ref().map(|attempt| attempt.sent_at);
+                progress.asked == 0 && sent_at.is_some_and(|sent_at| sent_at - now > reconcile::SLACK)
+            };
+            let in_doubt = |progress: &Progress| progress.state == State::InDoubt;
+            ids.extend(journal.progress(*id)?.filter(|progress| in_doubt(progress) && ahead(progress)).map(|_| *id));
+        }
         // The line is up again: what only waited for it is due.
         for office in self.offices.values_mut().filter(|office| !office.gate.is_down()) {
             let queued = |progress: Progress| progress.state == State::Queued;

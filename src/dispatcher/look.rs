@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::engine::{Engine, Work};
 use super::plan::{self, Action};
+use super::reconcile::Skew;
 use super::stock::Stock;
 use super::submit::Errand;
 use super::{reconcile, submit, track};
@@ -66,6 +67,7 @@ impl Engine {
         (self.stale, self.moved, self.look_at) = (true, false, ticks);
         self.stock = Stock::new();
         self.ahead.clear();
+        self.skews.retain(|lane, _| self.busy.contains_key(lane));
         self.keep_fresh(ticks);
         let gathered = match self.gather(now, ticks) {
             Ok(gathered) => gathered,
@@ -115,7 +117,7 @@ impl Engine {
         for id in action.ids() {
             office.gate.backed_off.remove(id);
         }
-        let (shared, account, skew) = (self.shared.clone(), office.account.clone(), office.skew_ms.unwrap_or(0));
+        let (shared, account, skew_ms) = (self.shared.clone(), office.account.clone(), office.skew_ms);
         let mut work = Work {
             account: account.name.clone(),
             ids: action.ids().to_vec(),
@@ -128,6 +130,10 @@ impl Engine {
         let handle = match action {
             Action::Submit(id, _, lane) => {
                 self.busy.insert(lane.clone(), id);
+                match skew_ms {
+                    Some(skew_ms) => self.skews.insert(lane.clone(), (id, skew_ms)),
+                    None => self.skews.remove(&lane),
+                };
                 work.lane = Some(lane.clone());
                 let behind = self.unwritten.get(&lane).copied();
                 let desk = office.desk(&shared, self.shared.ticks());
@@ -140,7 +146,11 @@ impl Engine {
                     None => self.tasks.spawn(submit),
                 }
             }
-            Action::LookUp(id, _) => self.tasks.spawn(reconcile::look_up(shared, provider, account, id, skew)),
+            Action::LookUp(id, _) => {
+                let then = self.skews.values().find(|(sent, _)| *sent == id).map(|(_, skew_ms)| *skew_ms);
+                let skew = Skew { now: skew_ms.unwrap_or(0), then };
+                self.tasks.spawn(reconcile::look_up(shared, provider, account, id, skew))
+            }
             Action::Track(_, ids) => {
                 office.tracking = true;
                 work.tracking = true;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::bind::{self, Binding};
 use super::lane::Lane;
@@ -14,10 +14,11 @@ use super::submit::{accept, after, settle_parent};
 use super::unreadable;
 use crate::domain::account::{Account, ProviderKind};
 use crate::domain::document::Kind;
-use crate::domain::event::{DocEvent, How, ParentRef};
+use crate::domain::event::{DocEvent, Entry, How, ParentRef};
 use crate::domain::id::{AccountName, DocId};
 use crate::domain::outcome::{Answer, LookUpOutcome, Refusal};
 use crate::domain::state::{Progress, State};
+use crate::domain::trust;
 use crate::error::Error;
 use crate::journal::View;
 use crate::provider::{BARE_BAD_REQUEST, Call, Claimed, Lost, Provider};
@@ -25,6 +26,30 @@ use crate::queue::{Queue, Story};
 
 /// Negative looks that must agree before a document may be sent again.
 const NEGATIVES: u32 = 2;
+
+/// A clock set back by no more than this is still within the window in which the provider's list is searched.
+pub(super) const SLACK: TimeDelta = TimeDelta::seconds(5);
+
+/// What is known of the provider's clock minus ours, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Skew {
+    /// Now.
+    pub(super) now: i64,
+    /// When the document was sent, if that was noted.
+    pub(super) then: Option<i64>,
+}
+
+impl Skew {
+    /// What our clock said then, as it would say it now: somebody may have set it since, and then the document would be
+    /// looked for at the wrong time, not be found, and be sent again.
+    fn by_now(self, at: DateTime<Utc>) -> DateTime<Utc> {
+        let moved = self.then.map_or(0, |then| then.saturating_sub(self.now));
+        if moved.abs() <= trust::MOST_SKEW_MS {
+            return at;
+        }
+        TimeDelta::try_milliseconds(moved).and_then(|moved| at.checked_add_signed(moved)).unwrap_or(at)
+    }
+}
 
 /// The ids that this journal owns at an account.
 struct Owned {
@@ -44,10 +69,10 @@ pub(super) async fn look_up(
     provider: Arc<dyn Provider>,
     account: Account,
     id: DocId,
-    clock_skew_ms: i64,
+    skew: Skew,
 ) -> Done {
     let _place = shared.wire.place().await;
-    match ask(&shared, provider, &account, id, clock_skew_ms).await {
+    match ask(&shared, provider, &account, id, skew).await {
         Ok(done) => done,
         Err(error) => Done { error: Some(error), ..Done::of(Health::Nothing) },
     }
@@ -58,7 +83,7 @@ async fn ask(
     provider: Arc<dyn Provider>,
     account: &Account,
     id: DocId,
-    clock_skew_ms: i64,
+    skew: Skew,
 ) -> Result<Done, Error> {
     let owned = account.clone();
     let found = shared
@@ -85,14 +110,14 @@ async fn ask(
     };
     let lost = Lost {
         call,
-        sent_at: attempt.sent_at,
-        ended_at: attempt.ended_at.unwrap_or(attempt.sent_at),
-        clock_skew_ms,
+        sent_at: skew.by_now(attempt.sent_at),
+        ended_at: skew.by_now(attempt.ended_at.unwrap_or(attempt.sent_at)),
+        clock_skew_ms: skew.now,
         settle: shared.settings.settle,
     };
     let claimed = Owned { queue: shared.queue.clone(), account: account.name.clone() };
     let answer = provider.look_up(&lost, &claimed).await;
-    take_in(shared, account, &progress, &lost, answer).await
+    take_in(shared, account, &progress, (&lost, skew.then.is_some()), answer).await
 }
 
 /// The call as it was sent. A return or void is bound again to its parent, whose ids have not changed.
@@ -122,7 +147,7 @@ async fn take_in(
     shared: &Shared,
     account: &Account,
     progress: &Progress,
-    lost: &Lost,
+    (lost, sure): (&Lost, bool),
     answer: Answer<LookUpOutcome>,
 ) -> Result<Done, Error> {
     let (now, id) = (shared.now(), progress.id);
@@ -155,7 +180,15 @@ async fn take_in(
             done.frees = Lane::of(progress);
         }
         LookUpOutcome::NotFound => {
-            negative(shared, progress, lost, now, "the provider does not list it", &mut done).await?
+            const WHY: &str = "the provider does not list it";
+            let moved = |heard: i64| heard.saturating_sub(lost.clock_skew_ms).abs() > trust::MOST_SKEW_MS;
+            if answer.clock_skew_ms.is_some_and(moved) {
+                let why = format!("{WHY} by a clock that was set meanwhile; asked again by what it says now");
+                let event = DocEvent::LookedUp { counts: false, why, due_at: later(None) };
+                shared.record(id, State::InDoubt, vec![event]).await?;
+            } else {
+                negative(shared, progress, lost, (now, sure), WHY, &mut done).await?
+            }
         }
         LookUpOutcome::CannotTell(why) if progress.kind == Kind::Draft => {
             // A draft has no fiscal effect and its lost link was shown to nobody: one settle time is enough.
@@ -195,21 +228,37 @@ async fn negative(
     shared: &Shared,
     progress: &Progress,
     lost: &Lost,
-    now: DateTime<Utc>,
+    (now, sure): (DateTime<Utc>, bool),
     why: &str,
     done: &mut Done,
 ) -> Result<(), Error> {
     let id = progress.id;
-    let settled = after(lost.ended_at, lost.settle).unwrap_or(now);
-    // A clock that was set back since must not make it wait for ever.
-    if now < settled && now >= lost.sent_at {
-        let why = format!("{why}, but it may still be taking it in");
-        shared
-            .record(id, State::InDoubt, vec![DocEvent::LookedUp { counts: false, why, due_at: Some(settled) }])
-            .await?;
-        return Ok(());
-    }
+    let not_yet = |why: String, due_at: Option<DateTime<Utc>>| {
+        shared.record(id, State::InDoubt, vec![DocEvent::LookedUp { counts: false, why, due_at }])
+    };
     let earlier = progress.attempt.as_ref().map_or(0, |attempt| attempt.negatives);
+    let seen = Seen::of(shared, id).await?;
+    if seen.clock_was_set(lost, sure, now) {
+        // When it was sent is not known any more: the list may have been searched at the wrong time.
+        if progress.asked == 0 {
+            let why = format!("{why}, but the clock was set since it was sent");
+            return not_yet(why, after(now, lost.settle)).await.map(drop);
+        }
+        done.frees = Lane::of(progress);
+        let why = format!(
+            "{why}, but this machine's clock was set since it was sent, so that it may be there at another time: look \
+             at the provider, then `staffetta resolve`"
+        );
+        return hold(shared, id, "cannot_tell", why).await;
+    }
+    let settled = after(lost.ended_at, lost.settle).unwrap_or(now);
+    if now < settled {
+        return not_yet(format!("{why}, but it may still be taking it in"), Some(settled)).await.map(drop);
+    }
+    // A person, or the provider's word, may have had it asked sooner.
+    if let Some(due) = seen.again.filter(|due| now < *due) {
+        return not_yet(format!("{why}; asked once more before that counts"), Some(due)).await.map(drop);
+    }
     if earlier + 1 < NEGATIVES {
         let why = format!("{why}; asked once more before that counts");
         let due_at = after(now, lost.settle / 2);
@@ -238,13 +287,51 @@ async fn negative(
     Ok(())
 }
 
+/// What was recorded of a document since it was sent.
+#[derive(Default)]
+struct Seen {
+    /// The earliest of those records by the clock.
+    earliest: Option<DateTime<Utc>>,
+    /// The last look that counted, …
+    counted: Option<DateTime<Utc>>,
+    /// … and when it was to be asked again.
+    again: Option<DateTime<Utc>>,
+}
+
+impl Seen {
+    async fn of(shared: &Shared, id: DocId) -> Result<Seen, Error> {
+        let story = shared.read(move |queue| Story::read(queue.journal(), id)).await?;
+        let mut seen = Seen::default();
+        for recorded in story.map(|story| story.events).unwrap_or_default() {
+            let Entry::Document { event, .. } = recorded.entry else { continue };
+            match event {
+                DocEvent::Sending { .. } => seen = Seen::default(),
+                DocEvent::LookedUp { counts: true, due_at, .. } => {
+                    (seen.counted, seen.again) = (Some(recorded.at), due_at);
+                }
+                _ => {}
+            }
+            seen.earliest = Some(seen.earliest.map_or(recorded.at, |earliest| earliest.min(recorded.at)));
+        }
+        Ok(seen)
+    }
+
+    /// Whether the clock was set, so far that it is not known when the document was sent, or asked for. `sure`: what the
+    /// clock said when it was sent is known by the provider's.
+    fn clock_was_set(&self, lost: &Lost, sure: bool, now: DateTime<Utc>) -> bool {
+        let back = |from: DateTime<Utc>| from - now.min(self.earliest.unwrap_or(now)) > SLACK;
+        let forward = trust::is_impossible(lost.sent_at) && !trust::is_impossible(now);
+        self.counted.is_some_and(|counted| counted - now > SLACK) || (!sure && (back(lost.sent_at) || forward))
+    }
+}
+
 /// A bare `BAD_REQUEST` may mean "data not valid or a generic error": unknown once, and a refusal once the provider is
 /// known not to have the document (PROVIDERS.md 4.2).
 async fn bare_bad_request(shared: &Shared, id: DocId) -> Result<Option<String>, Error> {
     let story = shared.read(move |queue| Story::read(queue.journal(), id)).await?;
     let last = story.and_then(|story| {
         story.events.into_iter().rev().find_map(|recorded| match recorded.entry {
-            crate::domain::event::Entry::Document { event: DocEvent::Unknown { why, .. }, .. } => Some(why),
+            Entry::Document { event: DocEvent::Unknown { why, .. }, .. } => Some(why),
             _ => None,
         })
     });

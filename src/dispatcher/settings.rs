@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::NaiveDate;
 
 use crate::domain::account::Account;
+use crate::domain::limits::MAX_RETRY_AFTER_S;
 use crate::domain::outcome::HoldReason;
 use crate::domain::retry::Backoff;
 use crate::provider::Provider;
@@ -55,6 +56,13 @@ impl Settings {
     /// How long a request may be on the wire.
     pub fn on_the_wire(&self) -> Duration {
         self.connect_timeout + self.answer_timeout
+    }
+
+    /// No pause that the dispatcher makes is longer: what is due later than that was written by a clock that was wrong.
+    pub(super) fn longest_pause(&self) -> Duration {
+        let longest = self.backoff.max.max(self.track.max).max(self.settle).max(Duration::from_secs(MAX_RETRY_AFTER_S));
+        // With the jitter, which at most doubles a delay; and no less than what older settings may have left.
+        longest.saturating_mul(2).max(Duration::from_secs(3 * 60 * 60))
     }
 }
 

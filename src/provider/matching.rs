@@ -13,6 +13,10 @@ use crate::domain::money::Decimal;
 /// How far a provider's clock may be off on top of what its `Date` header shows.
 const SLACK: TimeDelta = TimeDelta::seconds(5);
 
+/// A clock that is farther off than this is not a little off, it is wrong: then only the provider's is gone by. By both, the
+/// window would be of years.
+const WRONG: TimeDelta = TimeDelta::days(1);
+
 /// When the provider must have taken a lost submission, if it did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Window {
@@ -24,12 +28,14 @@ impl Window {
     /// From just before it was sent until it can no longer be under way, by both clocks: a window too wide costs a
     /// comparison, one too narrow a second fiscal document.
     pub(crate) fn of(lost: &Lost) -> Window {
-        let skew = TimeDelta::milliseconds(lost.clock_skew_ms.clamp(-86_400_000, 86_400_000));
+        let skew = TimeDelta::try_milliseconds(lost.clock_skew_ms).unwrap_or_default();
         let settle = TimeDelta::from_std(lost.settle).unwrap_or(TimeDelta::days(1)).min(TimeDelta::days(1));
         let add = |at: DateTime<Utc>, by: TimeDelta| at.checked_add_signed(by).unwrap_or(at);
         let ended = lost.ended_at.max(lost.sent_at);
-        let from = lost.sent_at.min(add(lost.sent_at, skew));
-        let until = ended.max(add(ended, skew));
+        let (mut from, mut until) = (add(lost.sent_at, skew), add(ended, skew));
+        if skew.abs() <= WRONG {
+            (from, until) = (from.min(lost.sent_at), until.max(ended));
+        }
         Window { from: add(from, -SLACK), until: add(until, settle + SLACK) }
     }
 

@@ -30,6 +30,23 @@ async fn dispatch_sends_again_only_after_two_agreeing_look_ups_past_the_settle_t
 }
 
 #[tokio::test(start_paused = true)]
+async fn dispatch_waits_for_the_second_look_however_often_it_is_asked_to_look() {
+    let mut bench = Bench::new(MORNING);
+    bench.sell("a");
+    bench.roma.will_answer([unknown()]);
+    bench.start();
+    for _ in 0..130 {
+        bench.pass(Duration::from_secs(1)).await;
+        bench.queue.retry("a", "anna", "now").unwrap();
+    }
+    bench.drained().await;
+    let (sent, asked) = (bench.roma.seen("submit a"), bench.roma.seen("look_up a"));
+    assert!(asked.len() > 50, "it looks whenever it is asked to: {}", asked.len());
+    assert_eq!(sent.len(), 2);
+    assert!(sent[1] - sent[0] >= TimeDelta::seconds(180), "{:?}", sent[1] - sent[0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn dispatch_never_counts_a_failed_look_up_as_not_found() {
     let mut bench = Bench::new(MORNING);
     bench.sell("a");

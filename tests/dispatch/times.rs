@@ -115,3 +115,17 @@ async fn dispatch_holds_a_void_whose_time_is_over() {
     assert!(view.reason.unwrap().contains("use a return"));
     assert_eq!(bench.roma.submitted(), ["a"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_keeps_to_pauses_as_long_as_they_may_be_set() {
+    let mut bench = Bench::new(MORNING);
+    bench.sell("a");
+    bench.roma.will_tell((0..9).map(|_| TrackOutcome::Pending(Box::default())));
+    let day = Duration::from_secs(24 * 3600);
+    let track = staffetta::domain::retry::Backoff { initial: day, max: day, ..Settings::default().track };
+    bench.start_with(Settings { track, ..Settings::default() });
+    bench.pass(Duration::from_secs(12 * 3600)).await;
+    assert_eq!((bench.get("a").state, bench.roma.seen("track").len()), (State::Accepted, 0));
+    bench.pass(day).await;
+    assert_eq!(bench.roma.seen("track").len(), 1);
+}

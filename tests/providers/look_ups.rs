@@ -156,6 +156,8 @@ async fn a_sale_at_openapi_by_its_content() {
     }
 }
 
+const DAY_MS: i64 = 86_400_000;
+
 #[tokio::test]
 async fn the_providers_clock_moves_the_window() {
     let at = |text: &str| Shop::of(vec![row("a", value!({"created_at": text}))]);
@@ -164,6 +166,10 @@ async fn the_providers_clock_moves_the_window() {
         (-600_000, "2026-11-22T11:50:05Z", "found a"),
         (0, "2026-11-22T12:10:05Z", "not_found"),
         (0, "2026-11-22T11:50:05Z", "not_found"),
+        // Not a little off but wrong, as after a dead battery: only the provider's clock counts.
+        (3 * DAY_MS, "2026-11-25T12:00:05Z", "found a"),
+        (-20_000 * DAY_MS, "1972-02-19T12:00:05Z", "found a"),
+        (3 * DAY_MS, "2026-11-22T12:00:05Z", "not_found"),
     ] {
         let lost = Lost { clock_skew_ms: skew, ..sale() };
         assert_eq!(at(created).look_up(OPENAPI, &lost, &[]).await, expected, "{skew} {created}");

@@ -1,0 +1,68 @@
+//! A till's clock that is wrong, and is set right while an answer is missing: what the provider has is found all the same,
+//! or a person is asked.
+
+use super::*;
+
+/// A till whose clock is so far off, and whose provider answered before; the answer to `lost` is lost, though it arrived.
+async fn lose_an_answer(wrong_by: TimeDelta) -> Bench {
+    let mut bench = Bench::new(MORNING);
+    bench.clock.set_wrong_by(wrong_by);
+    bench.sell("first");
+    bench.roma.remembers();
+    bench.start();
+    bench.drained().await;
+    bench.roma.will_answer([unknown()]).will_find([LookUpOutcome::NotFound]);
+    bench.sell("lost");
+    while bench.roma.seen("look_up lost").is_empty() {
+        bench.pass(Duration::from_millis(250)).await;
+    }
+    bench
+}
+
+/// Never a second time; found, or a person's to decide.
+async fn settles(bench: &Bench, state: State) {
+    bench.drained().await;
+    assert_eq!(bench.roma.submitted(), ["first", "lost"]);
+    assert_eq!(bench.get("lost").state, state, "{:#?}", bench.get("lost"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_lost_is_found_however_wrong_the_clock_is() {
+    for wrong_by in [TimeDelta::zero(), TimeDelta::hours(1), TimeDelta::days(-2), TimeDelta::days(-20_000)] {
+        settles(&lose_an_answer(wrong_by).await, State::Registered).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_lost_is_found_after_the_clock_was_set_right() {
+    for wrong_by in [TimeDelta::hours(1), TimeDelta::hours(-1), TimeDelta::days(2), TimeDelta::days(-2)] {
+        let bench = lose_an_answer(wrong_by).await;
+        bench.clock.set_wrong_by(TimeDelta::zero());
+        // By the old clock it is not there; that must not count.
+        settles(&bench, State::Registered).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_again_when_nobody_knows_when_it_was_sent() {
+    for (before, after) in [(TimeDelta::hours(1), TimeDelta::zero()), (TimeDelta::days(-20_000), TimeDelta::zero())] {
+        let mut bench = Bench::new(MORNING);
+        bench.sell("lost");
+        bench.roma.will_answer([unknown()]);
+        bench.clock.set_wrong_by(before);
+        bench.start();
+        while bench.roma.seen("submit lost").is_empty() {
+            bench.pass(Duration::from_millis(250)).await;
+        }
+        // Started anew: what was known of the provider's clock is forgotten.
+        bench.dispatcher.take().unwrap().stop().await.unwrap();
+        bench.clock.set_wrong_by(after);
+        bench.roma.remembers();
+        bench.start();
+        bench.drained().await;
+        assert_eq!(bench.roma.submitted(), ["lost"]);
+        let view = bench.get("lost");
+        assert_eq!(view.state, State::Held);
+        assert!(view.reason.as_deref().is_some_and(|why| why.contains("clock was set")), "{:?}", view.reason);
+    }
+}
