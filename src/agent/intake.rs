@@ -148,18 +148,22 @@ async fn batch(desk: &Desk, held: Held) -> Answer {
     reply::with(StatusCode::OK, "application/x-ndjson", out)
 }
 
-/// A document handed to the journal; the permit is for as long as it waits there.
-type Begun = (oneshot::Receiver<Result<Ticket, Error>>, Option<OwnedSemaphorePermit>);
+/// A document handed to the journal.
+type Begun = oneshot::Receiver<Result<Ticket, Error>>;
 
 async fn begin(desk: &Desk, document: NewDocument) -> Begun {
     // The semaphore is never closed.
     let permit = Arc::clone(&desk.handed).acquire_owned().await.ok();
     let (sender, receiver) = oneshot::channel();
-    desk.queue.take_then(document, move |answer| drop(sender.send(answer))); // who no longer waits needs no answer
-    (receiver, permit)
+    desk.queue.take_then(document, move |answer| {
+        // As soon as it waits there no longer: batches that kept theirs until they are whole would wait for each other.
+        drop(permit);
+        drop(sender.send(answer)); // who no longer waits needs no answer
+    });
+    receiver
 }
 
-async fn finish((answer, _permit): Begun) -> Result<Ticket, Error> {
+async fn finish(answer: Begun) -> Result<Ticket, Error> {
     answer.await.unwrap_or(Err(Error::Journal(JournalError::Closed)))
 }
 
@@ -174,3 +178,6 @@ fn rejection(error: Error) -> Rejection {
         other => Rejection::new("journal", format!("not taken, try again: {other}")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -229,6 +229,7 @@ impl Engine {
         }
         self.tasks.abort_all();
         while self.tasks.join_next().await.is_some() {}
+        self.shared.reads_end().await; // one of them may hand over an intent
         self.under_way.clear();
         if let Err(error) = self.find_open_calls() {
             tracing::warn!(%error, "documents that were on the wire stay `sending` until the next start, which looks them up");

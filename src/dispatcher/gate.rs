@@ -80,7 +80,7 @@ impl Gate {
             self.window = 1;
         }
         self.pauses = 0;
-        self.window = (self.window * 2).min(most.max(1));
+        self.window = self.window.saturating_mul(2).min(most.max(1));
     }
 
     /// No trustworthy answer: from now on one request at a time, after a growing pause.
@@ -115,5 +115,20 @@ impl Gate {
     /// Whether the provider did not answer last time.
     pub(super) fn is_down(&self) -> bool {
         self.failures > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_number_of_requests_can_be_allowed_at_once() {
+        let mut gate = Gate::new(0, 1);
+        for _ in 0..=usize::BITS {
+            gate.started(Duration::ZERO);
+            gate.answered(usize::MAX);
+        }
+        assert_eq!(gate.free(Duration::ZERO, usize::MAX, 8), usize::MAX);
     }
 }

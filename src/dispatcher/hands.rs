@@ -4,6 +4,7 @@
 
 use std::io;
 use std::num::NonZero;
+use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
 use tokio::runtime::{Builder, Handle};
@@ -63,14 +64,31 @@ impl Hands {
 
 impl Hand {
     fn new() -> io::Result<Hand> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
-        let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
-        let thread = thread::Builder::new()
-            .name("staffetta-sender".to_owned())
-            .spawn(move || drop(runtime.block_on(stopped)))?;
-        Ok(Hand { runtime: handle, _stop: stop, thread })
+        let (runtime, thread) = spawn("staffetta-sender", async move { drop(stopped.await) })?;
+        Ok(Hand { runtime, _stop: stop, thread })
     }
+}
+
+/// A thread with a runtime of its own, which ends with `work`. The runtime is made and dropped there: where the caller has
+/// one, to drop another panics.
+pub(super) fn spawn(
+    name: &str,
+    work: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<(Handle, JoinHandle<()>)> {
+    let (tell, told) = mpsc::channel();
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let runtime = match Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return drop(tell.send(Err(error))),
+        };
+        drop(tell.send(Ok(runtime.handle().clone())));
+        runtime.block_on(work);
+        // A name that is being resolved while the line is down is not waited for: that takes half a minute.
+        runtime.shutdown_background();
+    })?;
+    let runtime = told.recv().map_err(io::Error::other)??;
+    Ok((runtime, thread))
 }
 
 impl Drop for Hands {

@@ -24,8 +24,6 @@ mod track;
 mod unreadable;
 mod wire;
 
-use std::thread;
-
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::watch;
 
@@ -79,14 +77,8 @@ impl Dispatcher {
     }
 
     fn start_on(queue: &Queue, accounts: Vec<Managed>, settings: Settings, hands: Hands) -> Result<Dispatcher, Error> {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| Error::Dispatcher(format!("no runtime can be made: {error}")))?;
         let (dispatcher, work) = Dispatcher::prepare(queue, accounts, settings, hands)?;
-        thread::Builder::new()
-            .name("staffetta-dispatcher".to_owned())
-            .spawn(move || runtime.block_on(work))
+        hands::spawn("staffetta-dispatcher", work)
             .map_err(|error| Error::Dispatcher(format!("no thread can be made: {error}")))?;
         Ok(dispatcher)
     }

@@ -99,7 +99,7 @@ pub enum Action {
 impl Board {
     /// How many requests may start now at most.
     pub fn places(&self) -> usize {
-        self.desks.values().map(|desk| desk.free).sum::<usize>().min(self.free)
+        self.desks.values().fold(0, |all: usize, desk| all.saturating_add(desk.free)).min(self.free)
     }
 }
 
@@ -288,6 +288,15 @@ mod tests {
             next_start(at("2026-11-22T23:00:10Z"), &spread, Duration::from_secs(35)),
             Some(at("2026-11-22T23:00:40Z"))
         );
+    }
+
+    #[test]
+    fn any_number_of_places_may_be_free_at_each_account() {
+        let mut board = board(Desk { free: usize::MAX, ..desk() });
+        board.desks.insert("other".parse().unwrap(), Desk { free: usize::MAX, ..desk() });
+        assert_eq!(board.places(), 8);
+        board.free = usize::MAX;
+        assert_eq!(board.places(), usize::MAX);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{RwLock, mpsc, oneshot};
 
 use super::settings::Settings;
 use super::wire::Wire;
@@ -38,13 +38,15 @@ pub(super) struct Shared {
     taken: mpsc::UnboundedSender<Taken>,
     /// Facts that tasks of this dispatcher have recorded.
     own: Arc<AtomicU64>,
+    /// Shared by the reads that are under way.
+    reads: Arc<RwLock<()>>,
 }
 
 impl Shared {
     pub(super) fn new(queue: Queue, settings: Settings) -> (Shared, mpsc::UnboundedReceiver<Taken>) {
         let (taken, told) = mpsc::unbounded_channel();
         let wire = Arc::new(Wire::new(settings.in_flight));
-        (Shared { queue, settings: Arc::new(settings), wire, taken, own: Arc::default() }, told)
+        (Shared { queue, settings: Arc::new(settings), wire, taken, own: Arc::default(), reads: Arc::default() }, told)
     }
 
     pub(super) fn now(&self) -> DateTime<Utc> {
@@ -106,13 +108,23 @@ impl Shared {
         }
     }
 
+    /// Waits for the reads that are under way: they go on when the tasks that asked for them are gone.
+    pub(super) async fn reads_end(&self) {
+        drop(self.reads.write().await);
+    }
+
     /// A read that may touch the disk, from async code.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         look: impl FnOnce(&Queue) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let queue = self.queue.clone();
-        let joined = tokio::task::spawn_blocking(move || look(&queue)).await;
+        let (queue, under_way) = (self.queue.clone(), Arc::clone(&self.reads).read_owned().await);
+        let work = move || {
+            let read = look(&queue);
+            drop((queue, under_way)); // in this order: who has ended holds no journal
+            read
+        };
+        let joined = tokio::task::spawn_blocking(work).await;
         joined.map_err(|error| Error::Dispatcher(format!("a journal task ended: {error}")))?
     }
 }

@@ -13,6 +13,8 @@ use super::*;
 use crate::clock::SystemClock;
 use crate::domain::outcome::{Answer, LookUpOutcome, Remote, SubmitOutcome, TrackOutcome};
 use crate::domain::state::State;
+use crate::error::Error;
+use crate::journal::JournalError;
 use crate::provider::{Call, Claimed, Lost, Provider, Tracked};
 use crate::queue::Queue;
 
@@ -144,4 +146,34 @@ fn what_its_threads_do_ends_with_it() {
     assert_eq!(Arc::strong_count(&held), 3);
     drop(hands);
     assert_eq!(Arc::strong_count(&held), 1);
+}
+
+/// A name that is being resolved, with the line down.
+#[test]
+fn what_blocks_below_its_threads_is_not_waited_for() {
+    let hands = Hands::new(1);
+    let (begins, begun) = channel();
+    let (go_on, wait) = channel::<()>();
+    hands.get(1).unwrap().spawn_blocking(move || {
+        begins.send(()).unwrap();
+        wait.recv()
+    });
+    begun.recv().unwrap();
+    let (drops, dropped) = channel();
+    thread::spawn(move || {
+        drop(hands);
+        drops.send(())
+    });
+    dropped.recv_timeout(Duration::from_secs(20)).expect("it is gone before the other");
+    drop(go_on);
+}
+
+/// As the program starts it: inside a runtime.
+#[tokio::test]
+async fn what_keeps_it_from_starting_is_told_as_an_error() {
+    let shop = Shop::new(1);
+    shop.queue.close().unwrap();
+    let managed = Managed::new(shop::account(), shop.provider.clone());
+    let started = Dispatcher::start_apart(&shop.queue, vec![managed], Settings::default());
+    assert!(matches!(started, Err(Error::Journal(JournalError::Closed))));
 }

@@ -358,3 +358,32 @@ async fn what_was_decided_in_a_look_is_looked_at_again_at_once() {
     room.look().await;
     assert!(!room.engine.stale && room.engine.tasks.is_empty());
 }
+
+/// It may hand over an intent, which nobody would take back any more.
+#[tokio::test]
+async fn it_has_not_ended_while_a_read_that_nobody_waits_for_goes_on() {
+    let Room { mut engine, stop, _folder, .. } = Room::new(0);
+    let (shared, (begins, mut begun), (go_on, wait)) =
+        (engine.shared.clone(), unbounded_channel(), mpsc::channel::<()>());
+    engine.tasks.spawn(async move {
+        let read = move |_: &Queue| {
+            begins.send(()).unwrap();
+            Ok(wait.recv().is_ok())
+        };
+        drop(shared.read(read).await);
+        Done::of(Health::Nothing)
+    });
+    soon(begun.recv()).await.unwrap();
+    stop.send_replace(Stop::Now);
+    let run = engine.run();
+    tokio::pin!(run);
+    for _ in 0..100 {
+        tokio::select! {
+            biased;
+            () = &mut run => panic!("it has ended"),
+            () = tokio::task::yield_now() => {}
+        }
+    }
+    drop(go_on);
+    soon(run).await;
+}
