@@ -192,7 +192,7 @@ fn check_views(journal: &Journal) {
     assert_eq!(journal.waiting(usize::MAX).unwrap(), waiting);
     let mut deadlines: Vec<_> = docs
         .values()
-        .filter(|doc| !doc.state.is_final())
+        .filter(|doc| doc.state == State::Queued)
         .filter_map(|doc| Some((doc.deadline?, doc.id)))
         .filter(|(deadline, _)| *deadline < at(50))
         .collect();

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::engine::{Engine, Work};
-use super::plan::{self, Action};
+use super::plan::{self, Action, Step};
 use super::reconcile::Skew;
 use super::stock::Stock;
 use super::submit::Errand;
@@ -88,6 +88,11 @@ impl Engine {
         let nothing = actions.is_empty();
         left.retain(|candidate| !actions.iter().any(|action| action.ids().contains(&candidate.id)));
         self.start_all(actions);
+        // Verdicts of an account are asked for one batch after the other, and the end of each makes the next look.
+        left.retain(|candidate| {
+            let asks = self.offices.get(&candidate.account).is_some_and(|office| office.tracking);
+            candidate.step != Step::Track || !asks
+        });
         self.stock = Stock::of(left, gathered.whole);
         let idle = nothing && self.tasks.is_empty() && self.nothing_left().unwrap_or(false);
         let reached = if idle { seq } else { 0 };

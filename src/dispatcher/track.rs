@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 
 use super::office::{Done, Health};
-use super::shared::Shared;
+use super::shared::{self, Shared};
 use super::submit::{DEBIT_NOTE_NEEDED, after};
 use super::unreadable;
 use crate::domain::account::{Account, ProviderKind};
@@ -75,6 +75,7 @@ async fn ask(shared: &Shared, provider: Arc<dyn Provider>, account: &Account, id
     let tracked: Vec<Tracked> = followed.iter().map(tracked).collect();
     let answers = provider.track_many(&tracked).await;
     let mut done = Done::of(Health::Answered);
+    let mut recorded = Vec::with_capacity(followed.len());
     for (followed, answer) in followed.iter().zip(answers) {
         done.clock_skew_ms = answer.clock_skew_ms.or(done.clock_skew_ms);
         match &answer.outcome {
@@ -84,8 +85,13 @@ async fn ask(shared: &Shared, provider: Arc<dyn Provider>, account: &Account, id
             }
             _ => {}
         }
+        let (id, state) = (followed.progress.id, followed.progress.state);
         let events = events(shared, account, followed, answer);
-        shared.record(followed.progress.id, followed.progress.state, events).await?;
+        recorded.push(shared.hand_over(move |txn| shared::record(txn, id, state, events)));
+    }
+    // One flush for all, where each by itself would wait for one of its own.
+    for recorded in recorded {
+        recorded.await?;
     }
     Ok(done)
 }

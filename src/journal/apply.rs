@@ -20,8 +20,9 @@ use crate::domain::state::{Progress, State};
 
 /// Version of keys, values and blocks of the index. Another one is rebuilt, so this form may change freely.
 /// 1 had an entry of sled's for each entry; 2 has blocks of them; 3 has what is ready apart: sales, and all else;
-/// 4 has a table of what is archived.
-pub(crate) const INDEX_VERSION: u32 = 4;
+/// 4 has a table of what is archived; 5 has deadlines only of what is queued: those of held documents stood before all later
+/// ones for ever.
+pub(crate) const INDEX_VERSION: u32 = 5;
 
 /// What is to become of index entries: a value, or gone.
 pub(crate) type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
@@ -241,7 +242,7 @@ fn marks(doc: &Progress, parent: Option<&Progress>) -> Vec<Vec<u8>> {
         Place::Waiting => vec![keys::waiting(doc.id), state()],
         Place::Nowhere => vec![state()],
     };
-    if let Some(deadline) = doc.deadline.filter(|_| !doc.state.is_final()) {
+    if let Some(deadline) = doc.deadline.filter(|_| doc.state == State::Queued) {
         keys.push(keys::deadline(deadline, doc.id));
     }
     if doc.state.needs_person() || !doc.attention.is_empty() {

@@ -9,7 +9,7 @@
 //! | `r` account 0 fiscal id 0 document | – ; ready to be sent |
 //! | `w` document | – ; waits for its parent |
 //! | `t` due time, document | – |
-//! | `d` deadline, document | – ; not final |
+//! | `d` deadline, document | – ; queued |
 //! | `a` document | – ; a person should look |
 //! | `h` parent, document | – |
 //! | `j` provider's id of a parent issued elsewhere 0 document | – |

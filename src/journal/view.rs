@@ -228,7 +228,7 @@ pub trait View: source::Source {
         moments(self.entries().scan(&keys::timer(from, DocId(0)), &keys::timer(until, DocId(0)), limit)?)
     }
 
-    /// The documents that are not final and have a deadline before `until`, nearest first.
+    /// The queued documents that have a deadline before `until`, nearest first.
     fn deadlines(&self, until: DateTime<Utc>, limit: usize) -> Result<Vec<(DateTime<Utc>, DocId)>> {
         moments(self.entries().scan(b"d", &keys::deadline(until, DocId(0)), limit)?)
     }
