@@ -8,6 +8,7 @@ mod holds;
 mod lanes;
 mod order;
 mod outage;
+mod room;
 mod stopping;
 mod times;
 mod told;
@@ -42,6 +43,8 @@ struct Script {
 struct Inner {
     submits: VecDeque<SubmitOutcome>,
     look_ups: VecDeque<LookUpOutcome>,
+    /// How often it does not say what time it is, and how long that takes.
+    timeless: (u32, Duration),
     tracks: VecDeque<TrackOutcome>,
     seen: Vec<(DateTime<Utc>, String)>,
     number: u32,
@@ -130,7 +133,14 @@ impl Provider for Script {
         self.see("keep_fresh".to_owned());
     }
     async fn clock_skew_ms(&self) -> Option<i64> {
-        Some(self.skew())
+        self.see("time".to_owned());
+        let (times, slow) = self.inner.lock().unwrap().timeless;
+        if times == 0 {
+            return Some(self.skew());
+        }
+        tokio::time::sleep(slow).await;
+        self.inner.lock().unwrap().timeless.0 -= 1;
+        None
     }
     async fn track(&self, tracked: &Tracked) -> Answer<TrackOutcome> {
         self.see(format!("track {}", tracked.call.key));

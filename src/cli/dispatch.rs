@@ -60,9 +60,9 @@ pub fn run(config: &Config, out: &mut Output) -> Result<Exit, Trouble> {
         agent.stop().await;
         ended
     });
-    let closed = queue.close().map_err(trouble_of);
+    // The journal's own trouble says more than that the dispatcher ended for it.
+    queue.close().map_err(trouble_of)?;
     result?;
-    closed?;
     if out.is_json() {
         out.object(&serde_json::json!({"stopped": true}))?;
     }

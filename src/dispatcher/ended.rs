@@ -1,9 +1,8 @@
 //! What ended: lanes and places are given back, and what was learnt of the provider is kept.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::engine::{Engine, Rest, Work};
+use super::engine::{Engine, Work};
 use super::holds;
 use super::lane::Lane;
 use super::office::{Done, Health};
@@ -13,10 +12,7 @@ use crate::domain::event::Hold;
 use crate::domain::id::{AccountName, DocId, FiscalId};
 use crate::domain::outcome::{HoldAnswer, HoldReason, HoldScope};
 use crate::error::Error;
-use crate::journal::{Group, View};
-
-/// The longest that a lane is left alone.
-const LONGEST_REST: Duration = Duration::from_secs(60);
+use crate::journal::{Group, JournalError, View};
 
 /// Sales of a lane that are looked for at a time.
 const AHEAD: usize = 64;
@@ -104,9 +100,7 @@ impl Engine {
         }
         self.wake_lanes(&work.ids);
         if let Some(lane) = done.rests {
-            let rest = self.resting.entry(lane).or_insert(Rest { until: now, times: 0 });
-            rest.until = now + LONGEST_REST.min(Duration::from_secs(1 << rest.times.min(10)));
-            rest.times += 1;
+            self.resting.entry(lane).or_default().begin(now);
         }
         if let Some(lane) = done.frees.filter(|_| !work.taken) {
             work.ids.first().iter().for_each(|id| self.free(&lane, **id));
@@ -135,12 +129,27 @@ impl Engine {
             self.trouble(&error);
         }
         if let Some(error) = done.error {
+            self.set_back(&work.ids, &error);
             self.trouble(&error);
+        } else {
+            self.set_back.retain(|id, _| !work.ids.contains(id));
         }
         if done.broken
-            && let Err(error) = self.find_open_calls()
+            && let Err(error) = self.find_lost()
         {
             self.trouble(&error);
+        }
+    }
+
+    /// What the journal could not be told for a reason that may be these documents' own is not tried again at once: their
+    /// provider would be asked each time.
+    fn set_back(&mut self, ids: &[DocId], error: &Error) {
+        if matches!(error, Error::Journal(JournalError::Full { .. })) {
+            return; // all wait
+        }
+        let now = self.shared.ticks();
+        for id in ids {
+            self.set_back.entry(*id).or_default().begin(now);
         }
     }
 

@@ -1,6 +1,7 @@
 //! The dispatcher's one loop: look at the queue, plan, start, take in what ended, sleep until something changes.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -20,7 +21,8 @@ use crate::domain::id::{AccountName, DocId};
 use crate::domain::state::{Progress, State};
 use crate::domain::trust;
 use crate::error::Error;
-use crate::journal::View;
+use crate::journal::{JournalError, View};
+use crate::provider::Provider;
 use crate::queue::Queue;
 
 /// How the engine is to stop.
@@ -36,11 +38,25 @@ const FRESHEN_EVERY: Duration = Duration::from_secs(5 * 60);
 
 /// What is said of a document that was being sent.
 const STOPPED: &str = "the dispatcher stopped while sending";
+/// What is said of one that was sent, and what became of it could not be recorded.
+const NOT_RECORDED: &str = "what became of it could not be recorded";
 
-/// How long a lane is left alone.
+/// The longest that something is left alone.
+const LONGEST_REST: Duration = Duration::from_secs(60);
+
+/// How long something is left alone.
+#[derive(Default)]
 pub(super) struct Rest {
     pub(super) until: Duration,
     pub(super) times: u32,
+}
+
+impl Rest {
+    /// From now on, longer each time.
+    pub(super) fn begin(&mut self, now: Duration) {
+        self.until = now + LONGEST_REST.min(Duration::from_secs(1 << self.times.min(10)));
+        self.times += 1;
+    }
 }
 
 /// What a task is about.
@@ -69,6 +85,12 @@ pub(super) struct Engine {
     pub(super) under_way: HashSet<DocId>,
     /// Lanes on which nothing can be sent before something else has happened; looked at again now and then all the same.
     pub(super) resting: HashMap<Lane, Rest>,
+    /// Documents of which the journal could not be told, for a reason that may be theirs alone.
+    pub(super) set_back: HashMap<DocId, Rest>,
+    /// The journal had no room: nothing is started for a while, then one task alone, until something is recorded again.
+    pub(super) full: Rest,
+    /// What was recorded then.
+    full_at: u64,
     /// The last document of a lane whose outcome is still being written.
     pub(super) unwritten: HashMap<Lane, DocId>,
     /// Accounts that cannot be asked anything, when last looked.
@@ -89,8 +111,8 @@ pub(super) struct Engine {
     pub(super) foreign: i64,
     pub(super) taken: mpsc::UnboundedReceiver<Taken>,
     pub(super) tasks: JoinSet<Done>,
-    /// What nobody waits for.
-    chores: JoinSet<()>,
+    /// What nobody waits for; what a provider's clock shows beside ours, where it was asked.
+    chores: JoinSet<Option<(AccountName, i64)>>,
     fresh_until: Duration,
     /// Where tasks are run.
     pub(super) hands: Hands,
@@ -98,7 +120,7 @@ pub(super) struct Engine {
     pub(super) work: HashMap<tokio::task::Id, Work>,
     stop: watch::Receiver<Stop>,
     pub(super) idle: watch::Sender<u64>,
-    /// The journal refused to write: nothing is started until it is reopened.
+    /// The journal refused to write: nothing more is started.
     halted: bool,
 }
 
@@ -130,6 +152,9 @@ impl Engine {
             skews: HashMap::new(),
             under_way: HashSet::new(),
             resting: HashMap::new(),
+            set_back: HashMap::new(),
+            full: Rest::default(),
+            full_at: 0,
             unwritten: HashMap::new(),
             shut: HashSet::new(),
             stock: Stock::new(),
@@ -149,22 +174,22 @@ impl Engine {
             idle,
             halted: false,
         };
-        engine.find_open_calls()?;
+        engine.find_open_calls(STOPPED)?;
         Ok(engine)
     }
 
     /// The lanes that are open. A document still `sending` that no task of ours waits for is in doubt. Looked at on the
     /// writer's thread: after everything that was handed over before.
-    pub(super) fn find_open_calls(&mut self) -> Result<(), Error> {
+    fn find_open_calls(&mut self, why: &'static str) -> Result<(), Error> {
         let (under_way, not_sent) = (self.under_way.clone(), self.shared.wire.not_begun());
         let open = self.shared.queue.journal().transact(move |txn| -> Result<_, Error> {
             let mut open = txn.open_calls()?;
             let lost = |one: &Progress| one.state == State::Sending && !under_way.contains(&one.id);
             for one in open.extract_if(.., |one| lost(one) && not_sent.contains(&one.id)) {
-                txn.record(one.id, submit::not_begun(STOPPED))?;
+                txn.record(one.id, submit::not_begun(why))?;
             }
             for one in open.iter().filter(|one| lost(one)) {
-                txn.record(one.id, DocEvent::Unknown { why: STOPPED.to_owned(), status: None, due_at: None })?;
+                txn.record(one.id, DocEvent::Unknown { why: why.to_owned(), status: None, due_at: None })?;
             }
             Ok(open)
         })??;
@@ -176,17 +201,29 @@ impl Engine {
         Ok(())
     }
 
+    /// A document that is still `sending` and that no task waits for any more is in doubt.
+    pub(super) fn find_lost(&mut self) -> Result<(), Error> {
+        self.find_open_calls(NOT_RECORDED)
+    }
+
     pub(super) async fn run(mut self) {
         let mut changes = self.shared.queue.changes();
         let mut stop = self.stop.clone();
-        loop {
+        while !self.is_halted() {
             let seq = *changes.borrow_and_update();
-            let sleep = if self.halted { self.shared.settings.longest_sleep } else { self.look(seq).await };
+            let sleep = match self.waits_for_room(seq) {
+                Some(left) => left,
+                None => self.look(seq).await,
+            };
+            if self.is_halted() {
+                break;
+            }
             tokio::select! {
                 biased;
                 () = told(&mut stop, Stop::Gently) => break,
                 Some(taken) = self.taken.recv() => self.give_back(taken),
                 Some(done) = self.tasks.join_next_with_id() => self.take_in(done).await,
+                Some(Ok(told)) = self.chores.join_next() => self.hear_time(told),
                 changed = changes.changed() => {
                     if changed.is_err() {
                         break; // the journal is closed
@@ -204,6 +241,8 @@ impl Engine {
             }
             self.give_back_all();
         }
+        // Also of a journal that takes nothing more: a request that is cut off in the middle leaves more to find out than one
+        // that came to its end, and at the next start both are looked up.
         self.wind_down().await;
         // Gone before anybody hears that this has ended, and takes a runtime away under them.
         self.chores.shutdown().await;
@@ -231,7 +270,7 @@ impl Engine {
         while self.tasks.join_next().await.is_some() {}
         self.shared.reads_end().await; // one of them may hand over an intent
         self.under_way.clear();
-        if let Err(error) = self.find_open_calls() {
+        if let Err(error) = self.find_open_calls(STOPPED) {
             tracing::warn!(%error, "documents that were on the wire stay `sending` until the next start, which looks them up");
         }
     }
@@ -244,41 +283,82 @@ impl Engine {
         self.fresh_until = ticks + FRESHEN_EVERY;
         for office in self.offices.values().filter(|office| !office.gate.is_down()) {
             if let Some(provider) = office.provider.clone() {
-                self.chores.spawn(async move { provider.keep_fresh().await });
+                self.chores.spawn(async move {
+                    provider.keep_fresh().await;
+                    None
+                });
             }
         }
-        while self.chores.try_join_next().is_some() {}
     }
 
     /// Where our clock shows an impossible time, the providers say what time it is before anything is submitted.
-    pub(super) async fn ask_the_time(&mut self, now: DateTime<Utc>) {
+    pub(super) fn ask_the_time(&mut self, now: DateTime<Utc>) {
         if !trust::is_impossible(now) {
             return;
         }
         for (name, office) in &mut self.offices {
-            let Some(provider) = office.provider.clone().filter(|_| office.skew_ms.is_none() && !office.asked_the_time)
-            else {
+            if office.skew_ms.is_some() || office.asking.as_ref().is_some_and(|asking| !asking.is_finished()) {
                 continue;
-            };
-            office.asked_the_time = true;
-            office.skew_ms = provider.clock_skew_ms().await;
-            match office.skew_ms {
-                Some(skew) => self.shared.queue.set_skew(name, skew),
-                None => {
-                    tracing::warn!(account = %name, "this machine's clock is wrong and the provider does not tell the time")
-                }
+            }
+            if let Some(provider) = office.provider.clone() {
+                office.asking = Some(self.chores.spawn(time_of(self.shared.clone(), provider, name.clone())));
             }
         }
     }
 
-    pub(super) fn trouble(&mut self, error: &Error) {
-        if matches!(error, Error::Journal(journal) if journal.is_fatal()) {
-            self.halted = true;
-            tracing::error!(%error, "the journal takes nothing more until it is reopened; nothing is sent");
-        } else {
-            tracing::warn!(%error, "could not record or read; tried again");
+    fn hear_time(&mut self, told: Option<(AccountName, i64)>) {
+        if let Some((account, skew)) = told {
+            self.hear_clock(&account, Some(skew));
+            self.stale = true;
         }
     }
+
+    /// How long nothing is started, because the journal had no room. Where more was recorded since, there is some again.
+    fn waits_for_room(&mut self, seq: u64) -> Option<Duration> {
+        if seq > self.full_at {
+            self.full.times = 0;
+        }
+        self.full.until.checked_sub(self.shared.ticks()).filter(|left| !left.is_zero())
+    }
+
+    /// Whether the journal takes nothing more: then the dispatcher ends, for whoever has it to open the journal again.
+    fn is_halted(&self) -> bool {
+        self.halted || self.shared.queue.journal().is_poisoned()
+    }
+
+    pub(super) fn trouble(&mut self, error: &Error) {
+        match error {
+            Error::Journal(journal) if journal.is_fatal() => {
+                self.halted = true;
+                tracing::error!(%error, "the journal takes nothing more until it is reopened; nothing is sent");
+            }
+            Error::Journal(JournalError::Full { .. }) => {
+                let now = self.shared.ticks();
+                // What was under way together counts once.
+                if self.full.until <= now {
+                    self.full.begin(now);
+                }
+                self.full_at = self.shared.queue.journal().last_seq();
+                tracing::warn!(%error, "could not record; nothing is started for a while");
+            }
+            _ => tracing::warn!(%error, "could not record or read; tried again"),
+        }
+    }
+}
+
+/// Asks a provider what time it is until it says so, or our own clock shows a time that can be.
+async fn time_of(shared: Shared, provider: Arc<dyn Provider>, account: AccountName) -> Option<(AccountName, i64)> {
+    let (who, mut asked) = (office::who(shared.queue.journal().id().as_bytes(), &account), 0);
+    while trust::is_impossible(shared.now()) {
+        if let Some(skew) = provider.clock_skew_ms().await {
+            return Some((account, skew));
+        }
+        asked += 1;
+        let pause = shared.settings.backoff.delay(asked, who);
+        tracing::warn!(%account, ?pause, "this machine's clock is wrong and the provider did not say what time it is: nothing is submitted");
+        tokio::time::sleep(pause).await;
+    }
+    None
 }
 
 /// Waits for the word to stop, at least in this way.

@@ -44,21 +44,24 @@ impl Engine {
         self.check_lanes()?;
         self.shut = holds.iter().filter(|hold| hold.stops_reading()).map(|hold| hold.account.clone()).collect();
         let board = Board { busy: self.busy.keys().cloned().collect(), ..self.board(ticks) };
-        let rests = self.resting.values().filter(|rest| rest.until > ticks);
+        let rests = self.resting.values().chain(self.set_back.values()).filter(|rest| rest.until > ticks);
         let wake = rests.map(|rest| rest.until - ticks).min();
         let mut gathered = Gathered { board, candidates: Vec::new(), decided: Vec::new(), wake, whole: true };
         let mut seen = HashSet::new();
         self.deadlines(now, &mut gathered)?;
         self.due((now, ticks), &holds, &mut gathered, &mut seen)?;
         self.ready((now, ticks), &holds, &mut gathered, &mut seen)?;
+        gathered.candidates.retain(|one| self.set_back.get(&one.id).is_none_or(|rest| rest.until <= ticks));
         Ok(gathered)
     }
 
     /// What may start now; without the lanes that are not free.
     pub(super) fn board(&self, ticks: Duration) -> Board {
         let (settings, wire) = (&self.shared.settings, &self.shared.wire);
+        let free = settings.in_flight.saturating_add(wire.ahead()).saturating_sub(self.under_way_requests());
         Board {
-            free: settings.in_flight.saturating_add(wire.ahead()).saturating_sub(self.under_way_requests()),
+            // One alone finds out whether the journal has room again.
+            free: if self.full.times > 0 { usize::from(self.tasks.is_empty()).min(free) } else { free },
             on_the_wire: settings.on_the_wire(),
             desks: self.served().map(|(name, office)| (name.clone(), office.desk(&self.shared, ticks))).collect(),
             busy: HashSet::new(),
@@ -88,19 +91,21 @@ impl Engine {
         self.offices.values().map(|office| office.gate.under_way).sum()
     }
 
-    /// A lane whose document was decided by a person meanwhile is free again.
+    /// A lane whose document was decided by a person meanwhile is free again. One whose outcome could not be recorded is
+    /// in doubt as soon as that can be: it is looked up, and its lane goes on.
     fn check_lanes(&mut self) -> Result<(), Error> {
-        let mut free = Vec::new();
+        let (mut free, mut lost) = (Vec::new(), false);
         for (lane, id) in self.busy.iter().filter(|(_, id)| !self.under_way.contains(id)) {
-            let progress = self.shared.queue.journal().progress(*id)?;
-            if !progress.is_some_and(|progress| matches!(progress.state, State::Sending | State::InDoubt)) {
-                free.push(lane.clone());
+            match self.shared.queue.journal().progress(*id)?.map(|progress| progress.state) {
+                Some(State::Sending) => lost = true,
+                Some(State::InDoubt) => {}
+                _ => free.push(lane.clone()),
             }
         }
         for lane in free {
             self.busy.remove(&lane);
         }
-        Ok(())
+        if lost { self.find_lost() } else { Ok(()) }
     }
 
     fn deadlines(&self, now: DateTime<Utc>, gathered: &mut Gathered) -> Result<(), Error> {

@@ -20,6 +20,7 @@ impl Engine {
     /// is known no longer fills the places that are free, or something happened that it knows nothing of.
     pub(super) async fn look(&mut self, seq: u64) -> Duration {
         let (now, ticks) = (self.shared.now(), self.shared.ticks());
+        self.ask_the_time(now);
         let foreign = self.shared.foreign(seq);
         self.stale |= foreign > self.foreign;
         self.moved |= ticks >= self.opens_at;
@@ -29,7 +30,6 @@ impl Engine {
                 self.idle.send_if_modified(|reached| *reached > 0 && std::mem::replace(reached, seq) != seq);
                 return self.sleep(ticks);
             }
-            self.ask_the_time(now).await;
             let board = self.board(ticks);
             let places = board.places();
             // No place: the next that ends gives one back, or an account's gate opens.
@@ -48,7 +48,6 @@ impl Engine {
                 }
             }
         }
-        self.ask_the_time(now).await;
         self.foreign = self.foreign.max(foreign);
         self.look_through(seq, now, ticks).await
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
+use tokio::task::AbortHandle;
 
 use super::gate::Gate;
 use super::lane::Lane;
@@ -14,8 +15,9 @@ use super::settings::{Managed, Settings};
 use super::shared::Shared;
 use super::wire::Closings;
 use crate::domain::account::Account;
-use crate::domain::id::{DocId, FiscalId};
+use crate::domain::id::{AccountName, DocId, FiscalId};
 use crate::domain::outcome::{HoldAnswer, HoldReason, HoldScope};
+use crate::domain::trust;
 use crate::error::Error;
 use crate::provider::Provider;
 
@@ -85,8 +87,8 @@ pub(super) struct Office {
     pub(super) closings: Closings,
     /// The provider's clock minus ours; none: not heard yet.
     pub(super) skew_ms: Option<i64>,
-    /// Our clock shows an impossible time, and the provider was asked what time it is.
-    pub(super) asked_the_time: bool,
+    /// Our clock shows an impossible time, and the provider is asked what time it is.
+    pub(super) asking: Option<AbortHandle>,
     pub(super) spread: Duration,
     pub(super) tracking: bool,
     /// The secret's hash, comparable only within this journal.
@@ -96,7 +98,7 @@ pub(super) struct Office {
 
 impl Office {
     pub(super) fn new(managed: Managed, journal_id: &[u8; 16], settings: &Settings) -> Office {
-        let who = number(&keyed(journal_id, managed.account.name.as_str().as_bytes()));
+        let who = who(journal_id, &managed.account.name);
         let share = who % 1_000;
         Office {
             gate: Gate::new(managed.requests_per_minute, who),
@@ -105,7 +107,7 @@ impl Office {
             account: managed.account,
             provider: managed.provider.ok(),
             skew_ms: None,
-            asked_the_time: false,
+            asking: None,
             spread: settings.blackout_spread.mul_f64(share as f64 / 1_000.0),
             tracking: false,
             refusals: HashMap::new(),
@@ -113,8 +115,11 @@ impl Office {
     }
 
     pub(super) fn desk(&self, shared: &Shared, ticks: Duration) -> Desk {
+        // Nobody knows what time it is: the blackout could not be kept, nor could what is looked up be told by its time.
+        let timeless = self.skew_ms.is_none() && trust::is_impossible(shared.now());
+        let free = self.gate.free(ticks, shared.settings.in_flight, shared.wire.ahead());
         Desk {
-            free: self.gate.free(ticks, shared.settings.in_flight, shared.wire.ahead()),
+            free: if timeless { 0 } else { free },
             blackout: self.account.blackout,
             clock_skew_ms: self.skew_ms.unwrap_or(0),
             spread: self.spread,
@@ -152,6 +157,11 @@ impl Office {
         let scope = if fiscal_id.is_some() { HoldScope::FiscalId } else { HoldScope::Account };
         Some((fiscal_id, HoldAnswer { scope, reason: HoldReason::RepeatedRefusals, detail }))
     }
+}
+
+/// An account's number, for jitter: the tills of one account do not come back together.
+pub(super) fn who(journal_id: &[u8; 16], account: &AccountName) -> u64 {
+    number(&keyed(journal_id, account.as_str().as_bytes()))
 }
 
 /// The hash of an account's secret that is kept with a hold.

@@ -90,6 +90,41 @@ async fn dispatch_asks_a_provider_for_the_time_when_the_clock_is_impossible() {
     assert!(status.attention.iter().any(|line| line.what.contains("1970-01-01")), "{:?}", status.attention);
 }
 
+/// The line is not up yet when a till without a battery starts: nothing is sent before its provider has said what time it
+/// is, which is asked again; others do not wait for that.
+#[tokio::test(start_paused = true)]
+async fn dispatch_asks_for_the_time_until_it_is_told_and_makes_nobody_else_wait() {
+    let mut bench = Bench::new(MORNING);
+    let morning = bench.clock.true_time();
+    bench.clock.set_wrong_by("1970-01-01T11:00:00Z".parse::<DateTime<Utc>>().unwrap() - morning);
+    bench.roma.inner.lock().unwrap().timeless = (4, Duration::from_secs(35));
+    bench.sell("a");
+    bench.sell_at("b", "01234567897");
+    bench.start();
+    bench.drained().await;
+    let (asked, sent) = (bench.roma.seen("time"), bench.roma.seen("submit a"));
+    assert_eq!(asked.len(), 5, "{asked:?}");
+    assert!(sent.len() == 1 && sent[0] >= asked[4], "{sent:?} {asked:?}");
+    assert!(asked.windows(2).all(|two| two[1] - two[0] > TimeDelta::seconds(36)), "with pauses: {asked:?}");
+    assert!(bench.milano.seen("submit b")[0] - morning < TimeDelta::seconds(2), "{:?}", bench.milano.seen("submit"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_told_to_stop_does_not_wait_for_the_time() {
+    let mut bench = Bench::new(MORNING);
+    bench.clock.set_wrong_by("1970-01-01T11:00:00Z".parse::<DateTime<Utc>>().unwrap() - bench.clock.true_time());
+    bench.roma.inner.lock().unwrap().timeless = (u32::MAX, Duration::from_secs(35));
+    bench.sell("a");
+    bench.start();
+    bench.pass(Duration::from_secs(1)).await;
+    let before = bench.clock.true_time();
+    bench.dispatcher.take().unwrap().stop().await.unwrap();
+    assert!(bench.clock.true_time() - before < TimeDelta::seconds(1));
+    bench.start();
+    bench.pass(Duration::from_secs(3600)).await;
+    assert_eq!(bench.roma.submitted(), [""; 0]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn dispatch_renews_tokens_early() {
     let mut bench = Bench::new(MORNING);
