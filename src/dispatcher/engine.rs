@@ -103,8 +103,10 @@ pub(super) struct Engine {
     pub(super) stale: bool,
     /// A place or a lane became free.
     pub(super) moved: bool,
-    /// When to look again at the latest.
+    /// When to look again at the latest, …
     pub(super) look_at: Duration,
+    /// … unless that was done just now.
+    pub(super) not_before: Duration,
     /// When a gate opens for what waits.
     pub(super) opens_at: Duration,
     /// What others had recorded when last looked.
@@ -162,6 +164,7 @@ impl Engine {
             stale: true,
             moved: false,
             look_at: Duration::ZERO,
+            not_before: Duration::ZERO,
             opens_at: Duration::MAX,
             foreign: 0,
             taken,

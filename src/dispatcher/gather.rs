@@ -148,7 +148,7 @@ impl Engine {
         seen: &mut HashSet<DocId>,
     ) -> Result<(), Error> {
         let journal = self.shared.queue.journal().clone();
-        let mut ids: Vec<DocId> = Vec::new();
+        let (mut due, mut ids): (Vec<Progress>, Vec<DocId>) = (Vec::new(), Vec::new());
         let mut after = None;
         let mut looked_at = 0;
         // Due documents of held accounts must not hide the others behind them: go on until enough useful ones are found.
@@ -167,8 +167,8 @@ impl Engine {
                 {
                     continue;
                 }
-                ids.push(id);
-                if ids.len() >= MOST_TIMERS {
+                due.push(progress);
+                if due.len() >= MOST_TIMERS {
                     break 'pages;
                 }
             }
@@ -204,15 +204,12 @@ impl Engine {
                 .retain(|id| journal.progress(*id).is_ok_and(|progress| progress.is_some_and(queued)));
             ids.extend(&office.gate.backed_off);
         }
-        for id in ids {
-            if self.under_way.contains(&id) || !seen.insert(id) {
-                continue;
-            }
-            let Some(progress) = journal.progress(id)?.filter(|progress| !keeps(holds, progress)) else { continue };
-            if let Some(candidate) = candidate(&progress).filter(|candidate| !self.rests(candidate, ticks)) {
-                gathered.candidates.push(candidate);
-            }
+        for id in ids.into_iter().filter(|id| !self.under_way.contains(id)) {
+            due.extend(journal.progress(id)?.filter(|progress| !keeps(holds, progress)));
         }
+        due.retain(|progress| seen.insert(progress.id));
+        let candidates = due.iter().filter_map(candidate).filter(|candidate| !self.rests(candidate, ticks));
+        gathered.candidates.extend(candidates);
         Ok(())
     }
 

@@ -15,6 +15,11 @@ use super::submit::Errand;
 use super::{reconcile, submit, track};
 use crate::domain::state::State;
 
+/// For a timer alone the journal is looked through again only so many times as long later as that took, …
+const BETWEEN: u32 = 4;
+/// … and at most so long.
+const LONGEST_BETWEEN: Duration = Duration::from_secs(1);
+
 impl Engine {
     /// Starts what can start; returns how long to sleep if nothing changes. The journal is only looked through when what
     /// is known no longer fills the places that are free, or something happened that it knows nothing of.
@@ -24,7 +29,7 @@ impl Engine {
         let foreign = self.shared.foreign(seq);
         self.stale |= foreign > self.foreign;
         self.moved |= ticks >= self.opens_at;
-        if ticks < self.look_at {
+        if ticks < self.look_at.max(self.not_before) {
             if !self.stale && !self.moved {
                 // All that was recorded since is ours and was seen then: what was idle is.
                 self.idle.send_if_modified(|reached| *reached > 0 && std::mem::replace(reached, seq) != seq);
@@ -57,7 +62,7 @@ impl Engine {
         let waits = self.stale || !self.stock.is_all_gone();
         let opens = self.gate_opens(ticks).filter(|_| waits);
         self.opens_at = opens.map_or(Duration::MAX, |opens| ticks + opens);
-        self.look_at.min(self.opens_at).saturating_sub(ticks)
+        self.look_at.max(self.not_before).min(self.opens_at).saturating_sub(ticks)
     }
 
     /// Gathers, plans and starts; returns how long to sleep if nothing changes.
@@ -97,6 +102,9 @@ impl Engine {
         let reached = if idle { seq } else { 0 };
         self.idle.send_if_modified(|was| std::mem::replace(was, reached) != reached);
         let sleep = gathered.wake.unwrap_or(longest).max(Duration::from_millis(1)).min(longest);
+        // With thousands of documents to follow there is always one that is due: most of the time is for the others.
+        let now = self.shared.ticks();
+        self.not_before = now + (BETWEEN * now.saturating_sub(ticks)).min(LONGEST_BETWEEN);
         // What was decided changed the queue: it is looked through again.
         if !undecided {
             return sleep;
