@@ -40,14 +40,21 @@ pub(super) struct Skew {
 }
 
 impl Skew {
-    /// What our clock said then, as it would say it now: somebody may have set it since, and then the document would be
-    /// looked for at the wrong time, not be found, and be sent again.
-    fn by_now(self, at: DateTime<Utc>) -> DateTime<Utc> {
+    /// From when until when it may have been under way, by what our clock says now: somebody may have set it since, and then
+    /// the document would be looked for at the wrong time, not be found, and be sent again. Whether before it was sent or
+    /// after is not known: both are meant, unless the one time is none that can be.
+    fn by_now(self, sent_at: DateTime<Utc>, ended_at: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
         let moved = self.then.map_or(0, |then| then.saturating_sub(self.now));
         if moved.abs() <= trust::MOST_SKEW_MS {
-            return at;
+            return (sent_at, ended_at);
         }
-        TimeDelta::try_milliseconds(moved).and_then(|moved| at.checked_add_signed(moved)).unwrap_or(at)
+        let by_now = |at: DateTime<Utc>| {
+            TimeDelta::try_milliseconds(moved).and_then(|moved| at.checked_add_signed(moved)).unwrap_or(at)
+        };
+        if trust::is_impossible(sent_at) {
+            return (by_now(sent_at), by_now(ended_at));
+        }
+        (sent_at.min(by_now(sent_at)), ended_at.max(by_now(ended_at)))
     }
 }
 
@@ -108,13 +115,8 @@ async fn ask(
         hold(shared, id, "cannot_look_up", why).await?;
         return Ok(Done::of(Health::Nothing));
     };
-    let lost = Lost {
-        call,
-        sent_at: skew.by_now(attempt.sent_at),
-        ended_at: skew.by_now(attempt.ended_at.unwrap_or(attempt.sent_at)),
-        clock_skew_ms: skew.now,
-        settle: shared.settings.settle,
-    };
+    let (sent_at, ended_at) = skew.by_now(attempt.sent_at, attempt.ended_at.unwrap_or(attempt.sent_at));
+    let lost = Lost { call, sent_at, ended_at, clock_skew_ms: skew.now, settle: shared.settings.settle };
     let claimed = Owned { queue: shared.queue.clone(), account: account.name.clone() };
     let answer = provider.look_up(&lost, &claimed).await;
     take_in(shared, account, &progress, (&lost, skew.then.is_some()), answer).await

@@ -44,6 +44,35 @@ async fn what_was_lost_is_found_after_the_clock_was_set_right() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_lost_is_found_after_another_answer_told_that_the_clock_was_set_right() {
+    for wrong_by in [TimeDelta::hours(1), TimeDelta::hours(-1), TimeDelta::days(2), TimeDelta::hours(-20)] {
+        let bench = lose_an_answer(wrong_by).await;
+        bench.clock.set_wrong_by(TimeDelta::zero());
+        bench.queue.enqueue("void", Void::of(Parent::Key("first".parse().unwrap()))).unwrap();
+        bench.drained().await;
+        assert_eq!(bench.roma.submitted(), ["first", "lost", "void"]);
+        assert_eq!(bench.get("lost").state, State::Registered, "{:#?}", bench.get("lost"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_lost_right_after_the_clock_was_set_right_is_found() {
+    for wrong_by in [TimeDelta::hours(1), TimeDelta::hours(-1), TimeDelta::days(2), TimeDelta::days(-2)] {
+        let mut bench = Bench::new(MORNING);
+        bench.clock.set_wrong_by(wrong_by);
+        bench.sell("first");
+        bench.roma.remembers();
+        bench.start();
+        bench.drained().await;
+        // What is known of the provider's clock is of before.
+        bench.clock.set_wrong_by(TimeDelta::zero());
+        bench.roma.will_answer([unknown()]).will_find([LookUpOutcome::NotFound]);
+        bench.sell("lost");
+        settles(&bench, State::Registered).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_is_sent_again_when_nobody_knows_when_it_was_sent() {
     for (before, after) in [(TimeDelta::hours(1), TimeDelta::zero()), (TimeDelta::days(-20_000), TimeDelta::zero())] {
         let mut bench = Bench::new(MORNING);
