@@ -113,7 +113,8 @@ impl Provider for Script {
         inner.number += 1;
         let id = format!("r{}", inner.number);
         let outcome = inner.submits.pop_front().unwrap_or_else(|| SubmitOutcome::Accepted(remote(&id)));
-        Answer { clock_skew_ms: inner.remembers.then(|| self.skew()), ..Answer::without_http(outcome) }
+        let answered = inner.remembers && !matches!(outcome, SubmitOutcome::Unknown { .. });
+        Answer { clock_skew_ms: answered.then(|| self.skew()), ..Answer::without_http(outcome) }
     }
     async fn look_up(&self, lost: &Lost, _: &dyn Claimed) -> Answer<LookUpOutcome> {
         self.see(format!("look_up {}", lost.call.key));
@@ -127,7 +128,8 @@ impl Provider for Script {
             None if listed => LookUpOutcome::Found(remote("listed")),
             None => LookUpOutcome::NotFound,
         };
-        Answer { clock_skew_ms: inner.remembers.then(|| self.skew()), ..Answer::without_http(outcome) }
+        let answered = inner.remembers && !matches!(outcome, LookUpOutcome::Failed { .. });
+        Answer { clock_skew_ms: answered.then(|| self.skew()), ..Answer::without_http(outcome) }
     }
     async fn keep_fresh(&self) {
         self.see("keep_fresh".to_owned());

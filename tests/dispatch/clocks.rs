@@ -73,6 +73,24 @@ async fn what_is_lost_right_after_the_clock_was_set_right_is_found() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_look_by_a_clock_that_was_set_meanwhile_does_not_count() {
+    let mut bench = Bench::new(MORNING);
+    bench.clock.set_wrong_by(TimeDelta::days(2));
+    bench.sell("first");
+    bench.roma.remembers();
+    bench.start();
+    bench.drained().await;
+    bench.clock.set_wrong_by(TimeDelta::zero());
+    // The line is down until the settle time is over: nothing is heard of the provider's clock.
+    let failed = || LookUpOutcome::Failed { why: "no line".to_owned(), retry_after: None };
+    bench.roma.will_answer([unknown()]).will_find((0..6).map(|_| failed()));
+    bench.sell("lost");
+    settles(&bench, State::Registered).await;
+    let reasons: Vec<_> = bench.get("lost").events.into_iter().map(|event| format!("{event:?}")).collect();
+    assert!(reasons.iter().any(|why| why.contains("set meanwhile")), "{reasons:#?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_is_sent_again_when_nobody_knows_when_it_was_sent() {
     for (before, after) in [(TimeDelta::hours(1), TimeDelta::zero()), (TimeDelta::days(-20_000), TimeDelta::zero())] {
         let mut bench = Bench::new(MORNING);
