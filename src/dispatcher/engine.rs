@@ -304,7 +304,8 @@ impl Engine {
                 continue;
             }
             if let Some(provider) = office.provider.clone() {
-                office.asking = Some(self.chores.spawn(time_of(self.shared.clone(), provider, name.clone())));
+                office.asking =
+                    Some(self.chores.spawn(time_of(self.shared.clone(), provider, name.clone(), office.gate.who)));
             }
         }
     }
@@ -350,8 +351,13 @@ impl Engine {
 }
 
 /// Asks a provider what time it is until it says so, or our own clock shows a time that can be.
-async fn time_of(shared: Shared, provider: Arc<dyn Provider>, account: AccountName) -> Option<(AccountName, i64)> {
-    let (who, mut asked) = (office::who(shared.queue.journal().id().as_bytes(), &account), 0);
+async fn time_of(
+    shared: Shared,
+    provider: Arc<dyn Provider>,
+    account: AccountName,
+    who: u64,
+) -> Option<(AccountName, i64)> {
+    let mut asked = 0;
     while trust::is_impossible(shared.now()) {
         if let Some(skew) = provider.clock_skew_ms().await {
             return Some((account, skew));

@@ -26,7 +26,8 @@ pub(super) struct Gate {
     requests_per_minute: u32,
     /// Documents that wait because the line was down: due at once when it is up again, until they are sent.
     pub(super) backed_off: HashSet<DocId>,
-    who: u64,
+    /// The account's number, for jitter: the tills of one account do not come back together.
+    pub(super) who: u64,
 }
 
 impl Gate {

@@ -9,13 +9,14 @@ use super::engine::Engine;
 use super::lane::Lane;
 use super::office::Office;
 use super::plan::{self, Board, Candidate, Step};
-use super::{reconcile, submit};
+use super::submit;
 use crate::domain::document::Kind;
 use crate::domain::event::{DocEvent, Hold};
 use crate::domain::id::{AccountName, DocId};
 use crate::domain::state::{Progress, State};
 use crate::error::Error;
 use crate::journal::{Group, View};
+use crate::provider::SLACK;
 
 /// Ready documents of a group that are looked at, per round, before giving up on finding one whose lane is free.
 const MOST_PER_GROUP: usize = 256;
@@ -41,7 +42,7 @@ pub(super) struct Gathered {
 impl Engine {
     pub(super) fn gather(&mut self, now: DateTime<Utc>, ticks: Duration) -> Result<Gathered, Error> {
         let holds = self.shared.queue.journal().holds()?;
-        self.check_lanes()?;
+        let overtaken = self.check_lanes(now)?;
         self.shut = holds.iter().filter(|hold| hold.stops_reading()).map(|hold| hold.account.clone()).collect();
         let board = Board { busy: self.busy.keys().cloned().collect(), ..self.board(ticks) };
         let rests = self.resting.values().chain(self.set_back.values()).filter(|rest| rest.until > ticks);
@@ -49,7 +50,7 @@ impl Engine {
         let mut gathered = Gathered { board, candidates: Vec::new(), decided: Vec::new(), wake, whole: true };
         let mut seen = HashSet::new();
         self.deadlines(now, &mut gathered)?;
-        self.due((now, ticks), &holds, &mut gathered, &mut seen)?;
+        self.due((now, ticks), &holds, overtaken, &mut gathered, &mut seen)?;
         self.ready((now, ticks), &holds, &mut gathered, &mut seen)?;
         gathered.candidates.retain(|one| self.set_back.get(&one.id).is_none_or(|rest| rest.until <= ticks));
         Ok(gathered)
@@ -92,20 +93,29 @@ impl Engine {
     }
 
     /// A lane whose document was decided by a person meanwhile is free again. One whose outcome could not be recorded is
-    /// in doubt as soon as that can be: it is looked up, and its lane goes on.
-    fn check_lanes(&mut self) -> Result<(), Error> {
-        let (mut free, mut lost) = (Vec::new(), false);
+    /// in doubt as soon as that can be: it is looked up, and its lane goes on. Returns those in doubt that were sent by a
+    /// clock that was ahead: their timers are by what it said then.
+    fn check_lanes(&mut self, now: DateTime<Utc>) -> Result<Vec<DocId>, Error> {
+        let (mut free, mut lost, mut overtaken) = (Vec::new(), false, Vec::new());
         for (lane, id) in self.busy.iter().filter(|(_, id)| !self.under_way.contains(id)) {
-            match self.shared.queue.journal().progress(*id)?.map(|progress| progress.state) {
+            let open = self.shared.queue.journal().progress(*id)?;
+            match open.as_ref().map(|progress| progress.state) {
                 Some(State::Sending) => lost = true,
-                Some(State::InDoubt) => {}
+                Some(State::InDoubt) => {
+                    let never_asked = open.filter(|progress| progress.asked == 0);
+                    let attempt = never_asked.and_then(|progress| progress.attempt);
+                    overtaken.extend(attempt.filter(|attempt| attempt.sent_at - now > SLACK).map(|_| *id));
+                }
                 _ => free.push(lane.clone()),
             }
         }
         for lane in free {
             self.busy.remove(&lane);
         }
-        if lost { self.find_lost() } else { Ok(()) }
+        if lost {
+            self.find_lost()?;
+        }
+        Ok(overtaken)
     }
 
     fn deadlines(&self, now: DateTime<Utc>, gathered: &mut Gathered) -> Result<(), Error> {
@@ -139,16 +149,17 @@ impl Engine {
         Ok(())
     }
 
-    /// What a timer makes due: look-ups, questions about verdicts, documents after a backoff.
+    /// What a timer makes due: look-ups, questions about verdicts, documents after a backoff; and these.
     fn due(
         &mut self,
         (now, ticks): (DateTime<Utc>, Duration),
         holds: &[Hold],
+        mut ids: Vec<DocId>,
         gathered: &mut Gathered,
         seen: &mut HashSet<DocId>,
     ) -> Result<(), Error> {
         let journal = self.shared.queue.journal().clone();
-        let (mut due, mut ids): (Vec<Progress>, Vec<DocId>) = (Vec::new(), Vec::new());
+        let mut due: Vec<Progress> = Vec::new();
         let mut after = None;
         let mut looked_at = 0;
         // Due documents of held accounts must not hide the others behind them: go on until enough useful ones are found.
@@ -185,15 +196,6 @@ impl Engine {
         if let Some(beyond) = submit::after(now, self.shared.settings.longest_pause()) {
             let wrong = journal.timers_after(Some((beyond, DocId(u64::MAX))), DateTime::<Utc>::MAX_UTC, 64)?;
             ids.extend(wrong.into_iter().map(|(_, id)| id));
-        }
-        // It was ahead when these were sent, and their timers are by what it said then.
-        for id in self.busy.values() {
-            let ahead = |progress: &Progress| {
-                let sent_at = progress.attempt.as_ref().map(|attempt| attempt.sent_at);
-                progress.asked == 0 && sent_at.is_some_and(|sent_at| sent_at - now > reconcile::SLACK)
-            };
-            let in_doubt = |progress: &Progress| progress.state == State::InDoubt;
-            ids.extend(journal.progress(*id)?.filter(|progress| in_doubt(progress) && ahead(progress)).map(|_| *id));
         }
         // The line is up again: what only waited for it is due.
         for office in self.offices.values_mut().filter(|office| !office.gate.is_down()) {

@@ -15,7 +15,7 @@ use super::settings::{Managed, Settings};
 use super::shared::Shared;
 use super::wire::Closings;
 use crate::domain::account::Account;
-use crate::domain::id::{AccountName, DocId, FiscalId};
+use crate::domain::id::{DocId, FiscalId};
 use crate::domain::outcome::{HoldAnswer, HoldReason, HoldScope};
 use crate::domain::trust;
 use crate::error::Error;
@@ -98,7 +98,7 @@ pub(super) struct Office {
 
 impl Office {
     pub(super) fn new(managed: Managed, journal_id: &[u8; 16], settings: &Settings) -> Office {
-        let who = who(journal_id, &managed.account.name);
+        let who = number(&keyed(journal_id, managed.account.name.as_str().as_bytes()));
         let share = who % 1_000;
         Office {
             gate: Gate::new(managed.requests_per_minute, who),
@@ -157,11 +157,6 @@ impl Office {
         let scope = if fiscal_id.is_some() { HoldScope::FiscalId } else { HoldScope::Account };
         Some((fiscal_id, HoldAnswer { scope, reason: HoldReason::RepeatedRefusals, detail }))
     }
-}
-
-/// An account's number, for jitter: the tills of one account do not come back together.
-pub(super) fn who(journal_id: &[u8; 16], account: &AccountName) -> u64 {
-    number(&keyed(journal_id, account.as_str().as_bytes()))
 }
 
 /// The hash of an account's secret that is kept with a hold.

@@ -9,6 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::lane::Lane;
 use crate::domain::calendar::Window;
 use crate::domain::id::{AccountName, DocId};
+use crate::domain::trust;
 
 /// Added to the time a request may be on the wire: the clock's own error, and the moment between decision and first byte.
 pub const GUARD: Duration = Duration::from_secs(2);
@@ -160,8 +161,7 @@ pub fn plan(now: DateTime<Utc>, mut board: Board, mut candidates: Vec<Candidate>
 /// and the blackout's end must be past by the account's share of the spread.
 pub fn may_start(now: DateTime<Utc>, desk: &Desk, on_the_wire: Duration) -> bool {
     let span = on_the_wire + GUARD;
-    let theirs =
-        TimeDelta::try_milliseconds(desk.clock_skew_ms).and_then(|skew| now.checked_add_signed(skew)).unwrap_or(now);
+    let theirs = trust::ahead(now, desk.clock_skew_ms);
     desk.blackout.allows(now, span) && desk.blackout.allows(theirs, span) && spread_end(now, desk).is_none()
 }
 

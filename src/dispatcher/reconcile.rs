@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::bind::{self, Binding};
 use super::lane::Lane;
@@ -21,14 +21,11 @@ use crate::domain::state::{Progress, State};
 use crate::domain::trust;
 use crate::error::Error;
 use crate::journal::View;
-use crate::provider::{BARE_BAD_REQUEST, Call, Claimed, Lost, Provider};
+use crate::provider::{BARE_BAD_REQUEST, Call, Claimed, Lost, Provider, SLACK};
 use crate::queue::{Queue, Story};
 
 /// Negative looks that must agree before a document may be sent again.
 const NEGATIVES: u32 = 2;
-
-/// A clock set back by no more than this is still within the window in which the provider's list is searched.
-pub(super) const SLACK: TimeDelta = TimeDelta::seconds(5);
 
 /// What is known of the provider's clock minus ours, in milliseconds.
 #[derive(Debug, Clone, Copy)]
@@ -48,9 +45,7 @@ impl Skew {
         if moved.abs() <= trust::MOST_SKEW_MS {
             return (sent_at, ended_at);
         }
-        let by_now = |at: DateTime<Utc>| {
-            TimeDelta::try_milliseconds(moved).and_then(|moved| at.checked_add_signed(moved)).unwrap_or(at)
-        };
+        let by_now = |at| trust::ahead(at, moved);
         if trust::is_impossible(sent_at) {
             return (by_now(sent_at), by_now(ended_at));
         }
@@ -186,8 +181,7 @@ async fn take_in(
             let moved = |heard: i64| heard.saturating_sub(lost.clock_skew_ms).abs() > trust::MOST_SKEW_MS;
             if answer.clock_skew_ms.is_some_and(moved) {
                 let why = format!("{WHY} by a clock that was set meanwhile; asked again by what it says now");
-                let event = DocEvent::LookedUp { counts: false, why, due_at: later(None) };
-                shared.record(id, State::InDoubt, vec![event]).await?;
+                not_yet(shared, id, why, later(None)).await?;
             } else {
                 negative(shared, progress, lost, (now, sure), WHY, &mut done).await?
             }
@@ -211,15 +205,12 @@ async fn take_in(
         }
         LookUpOutcome::Failed { why, retry_after } => {
             done.health = Health::Failed;
-            let event = DocEvent::LookedUp { counts: false, why, due_at: later(retry_after) };
-            shared.record(id, State::InDoubt, vec![event]).await?;
+            not_yet(shared, id, why, later(retry_after)).await?;
         }
         LookUpOutcome::Hold(answer) => {
             let why = answer.detail.clone();
             done.hold = Some((progress.fiscal_id.clone(), answer));
-            shared
-                .record(id, State::InDoubt, vec![DocEvent::LookedUp { counts: false, why, due_at: later(None) }])
-                .await?;
+            not_yet(shared, id, why, later(None)).await?;
         }
     }
     Ok(done)
@@ -235,16 +226,13 @@ async fn negative(
     done: &mut Done,
 ) -> Result<(), Error> {
     let id = progress.id;
-    let not_yet = |why: String, due_at: Option<DateTime<Utc>>| {
-        shared.record(id, State::InDoubt, vec![DocEvent::LookedUp { counts: false, why, due_at }])
-    };
     let earlier = progress.attempt.as_ref().map_or(0, |attempt| attempt.negatives);
     let seen = Seen::of(shared, id).await?;
     if seen.clock_was_set(lost, sure, now) {
         // When it was sent is not known any more: the list may have been searched at the wrong time.
         if progress.asked == 0 {
             let why = format!("{why}, but the clock was set since it was sent");
-            return not_yet(why, after(now, lost.settle)).await.map(drop);
+            return not_yet(shared, id, why, after(now, lost.settle)).await;
         }
         done.frees = Lane::of(progress);
         let why = format!(
@@ -255,11 +243,11 @@ async fn negative(
     }
     let settled = after(lost.ended_at, lost.settle).unwrap_or(now);
     if now < settled {
-        return not_yet(format!("{why}, but it may still be taking it in"), Some(settled)).await.map(drop);
+        return not_yet(shared, id, format!("{why}, but it may still be taking it in"), Some(settled)).await;
     }
     // A person, or the provider's word, may have had it asked sooner.
     if let Some(due) = seen.again.filter(|due| now < *due) {
-        return not_yet(format!("{why}; asked once more before that counts"), Some(due)).await.map(drop);
+        return not_yet(shared, id, format!("{why}; asked once more before that counts"), Some(due)).await;
     }
     if earlier + 1 < NEGATIVES {
         let why = format!("{why}; asked once more before that counts");
@@ -279,7 +267,7 @@ async fn negative(
         );
         return hold(shared, id, "note_not_found", why).await;
     }
-    if let Some(message) = bare_bad_request(shared, id).await? {
+    if let Some(message) = seen.bare_bad_request() {
         let refusal = Refusal { code: Some("BAD_REQUEST".to_owned()), message, violations: Vec::new() };
         shared.record(id, State::InDoubt, vec![DocEvent::Refused { status: Some(400), refusal }]).await?;
         return Ok(());
@@ -298,6 +286,8 @@ struct Seen {
     counted: Option<DateTime<Utc>>,
     /// … and when it was to be asked again.
     again: Option<DateTime<Utc>>,
+    /// Why nobody knows whether it arrived.
+    unknown: Option<String>,
 }
 
 impl Seen {
@@ -311,6 +301,7 @@ impl Seen {
                 DocEvent::LookedUp { counts: true, due_at, .. } => {
                     (seen.counted, seen.again) = (Some(recorded.at), due_at);
                 }
+                DocEvent::Unknown { why, .. } => seen.unknown = Some(why),
                 _ => {}
             }
             seen.earliest = Some(seen.earliest.map_or(recorded.at, |earliest| earliest.min(recorded.at)));
@@ -325,19 +316,12 @@ impl Seen {
         let forward = trust::is_impossible(lost.sent_at) && !trust::is_impossible(now);
         self.counted.is_some_and(|counted| counted - now > SLACK) || (!sure && (back(lost.sent_at) || forward))
     }
-}
 
-/// A bare `BAD_REQUEST` may mean "data not valid or a generic error": unknown once, and a refusal once the provider is
-/// known not to have the document (PROVIDERS.md 4.2).
-async fn bare_bad_request(shared: &Shared, id: DocId) -> Result<Option<String>, Error> {
-    let story = shared.read(move |queue| Story::read(queue.journal(), id)).await?;
-    let last = story.and_then(|story| {
-        story.events.into_iter().rev().find_map(|recorded| match recorded.entry {
-            Entry::Document { event: DocEvent::Unknown { why, .. }, .. } => Some(why),
-            _ => None,
-        })
-    });
-    Ok(last.filter(|why| why.starts_with(BARE_BAD_REQUEST)))
+    /// A bare `BAD_REQUEST` may mean "data not valid or a generic error": unknown once, and a refusal once the provider is
+    /// known not to have the document (PROVIDERS.md 4.2).
+    fn bare_bad_request(self) -> Option<String> {
+        self.unknown.filter(|why| why.starts_with(BARE_BAD_REQUEST))
+    }
 }
 
 /// Whether another note for the same invoice was sent, or may have been.
@@ -362,6 +346,12 @@ async fn other_notes(shared: &Shared, progress: &Progress) -> Result<bool, Error
             Ok(false)
         })
         .await
+}
+
+/// A look that does not count: when to look again.
+async fn not_yet(shared: &Shared, id: DocId, why: String, due_at: Option<DateTime<Utc>>) -> Result<(), Error> {
+    shared.record(id, State::InDoubt, vec![DocEvent::LookedUp { counts: false, why, due_at }]).await?;
+    Ok(())
 }
 
 async fn hold(shared: &Shared, id: DocId, code: &str, why: String) -> Result<(), Error> {

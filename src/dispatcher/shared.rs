@@ -71,9 +71,14 @@ impl Shared {
         seq.wrapping_sub(self.own.load(Ordering::Acquire)).cast_signed()
     }
 
-    /// Journals one event of a document, if it is still in `expected`; tells whether it was.
-    pub(super) async fn record(&self, id: DocId, expected: State, events: Vec<DocEvent>) -> Result<bool, Error> {
-        self.hand_over(move |txn| record(txn, id, expected, events)).await
+    /// Hands events of a document over, to be recorded if it is still in `expected`; what this returns tells whether it was.
+    pub(super) fn record(
+        &self,
+        id: DocId,
+        expected: State,
+        events: Vec<DocEvent>,
+    ) -> impl Future<Output = Result<bool, Error>> + Send + use<> {
+        self.hand_over(move |txn| record(txn, id, expected, events))
     }
 
     /// Hands a transaction to the journal now, after all that were handed over before; what this returns is ready when it

@@ -10,8 +10,8 @@ use super::lane::Lane;
 use super::office::{Done, Health};
 use super::plan::{self, Desk};
 use super::shared::{Shared, Taken};
+use super::unreadable;
 use super::wire::Pass;
-use super::{shared, unreadable};
 use crate::domain::account::Account;
 use crate::domain::calendar;
 use crate::domain::event::{DocEvent, How, ParentRef};
@@ -271,7 +271,7 @@ async fn take_in(
         SubmitOutcome::Registered(remote) => {
             done.refusal = Some((fiscal_id, None));
             let event = DocEvent::Registered { remote, how: How::Answer, due_at: None };
-            let recorded = shared.hand_over(move |txn| shared::record(txn, id, State::Sending, vec![event]));
+            let recorded = shared.record(id, State::Sending, vec![event]);
             tell(None);
             recorded.await?;
             settle_parent(shared, progress).await?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 
 use super::office::{Done, Health};
-use super::shared::{self, Shared};
+use super::shared::Shared;
 use super::submit::{DEBIT_NOTE_NEEDED, after};
 use super::unreadable;
 use crate::domain::account::{Account, ProviderKind};
@@ -85,9 +85,8 @@ async fn ask(shared: &Shared, provider: Arc<dyn Provider>, account: &Account, id
             }
             _ => {}
         }
-        let (id, state) = (followed.progress.id, followed.progress.state);
         let events = events(shared, account, followed, answer);
-        recorded.push(shared.hand_over(move |txn| shared::record(txn, id, state, events)));
+        recorded.push(shared.record(followed.progress.id, followed.progress.state, events));
     }
     // One flush for all, where each by itself would wait for one of its own.
     for recorded in recorded {

@@ -1,6 +1,6 @@
 //! Whether the machine's clock can be believed: a till's may stand at 1970 after its battery died, or be hours off.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 /// No machine that runs this program is older than it: 2026-01-01T00:00:00Z. Moved on with each release.
 pub const RELEASED: DateTime<Utc> = match DateTime::from_timestamp(1_767_225_600, 0) {
@@ -15,6 +15,11 @@ pub const MOST_SKEW_MS: i64 = 120_000;
 /// what time it is.
 pub fn is_impossible(now: DateTime<Utc>) -> bool {
     now < RELEASED
+}
+
+/// What a clock shows that is so many milliseconds ahead of the one that shows `at`; no time that there is: the same.
+pub fn ahead(at: DateTime<Utc>, skew_ms: i64) -> DateTime<Utc> {
+    TimeDelta::try_milliseconds(skew_ms).and_then(|skew| at.checked_add_signed(skew)).unwrap_or(at)
 }
 
 /// What is wrong with the clock, for a person; `None` if nothing is known to be.

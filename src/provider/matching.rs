@@ -9,13 +9,14 @@ use super::receipt::TAG_PREFIX;
 use crate::domain::calendar::fiscal_day;
 use crate::domain::document::{Item, Receipt};
 use crate::domain::money::Decimal;
+use crate::domain::trust;
 
 /// How far a provider's clock may be off on top of what its `Date` header shows.
-const SLACK: TimeDelta = TimeDelta::seconds(5);
+pub(crate) const SLACK: TimeDelta = TimeDelta::seconds(5);
 
 /// A clock that is farther off than this is not a little off, it is wrong: then only the provider's is gone by. By both, the
 /// window would be of years.
-const WRONG: TimeDelta = TimeDelta::days(1);
+const WRONG_MS: u64 = 86_400_000;
 
 /// When the provider must have taken a lost submission, if it did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,12 +29,12 @@ impl Window {
     /// From just before it was sent until it can no longer be under way, by both clocks: a window too wide costs a
     /// comparison, one too narrow a second fiscal document.
     pub(crate) fn of(lost: &Lost) -> Window {
-        let skew = TimeDelta::try_milliseconds(lost.clock_skew_ms).unwrap_or_default();
         let settle = TimeDelta::from_std(lost.settle).unwrap_or(TimeDelta::days(1)).min(TimeDelta::days(1));
         let add = |at: DateTime<Utc>, by: TimeDelta| at.checked_add_signed(by).unwrap_or(at);
         let ended = lost.ended_at.max(lost.sent_at);
-        let (mut from, mut until) = (add(lost.sent_at, skew), add(ended, skew));
-        if skew.abs() <= WRONG {
+        let theirs = |at| trust::ahead(at, lost.clock_skew_ms);
+        let (mut from, mut until) = (theirs(lost.sent_at), theirs(ended));
+        if lost.clock_skew_ms.unsigned_abs() <= WRONG_MS {
             (from, until) = (from.min(lost.sent_at), until.max(ended));
         }
         Window { from: add(from, -SLACK), until: add(until, settle + SLACK) }

@@ -3,14 +3,20 @@
 
 use super::*;
 
-/// A till whose clock is so far off, and whose provider answered before; the answer to `lost` is lost, though it arrived.
-async fn lose_an_answer(wrong_by: TimeDelta) -> Bench {
+/// A till whose clock is so far off, and whose provider has told what time it is.
+async fn wrong_clock(wrong_by: TimeDelta) -> Bench {
     let mut bench = Bench::new(MORNING);
     bench.clock.set_wrong_by(wrong_by);
     bench.sell("first");
     bench.roma.remembers();
     bench.start();
     bench.drained().await;
+    bench
+}
+
+/// The same; the answer to `lost` is lost, though it arrived.
+async fn lose_an_answer(wrong_by: TimeDelta) -> Bench {
+    let bench = wrong_clock(wrong_by).await;
     bench.roma.will_answer([unknown()]).will_find([LookUpOutcome::NotFound]);
     bench.sell("lost");
     while bench.roma.seen("look_up lost").is_empty() {
@@ -58,12 +64,7 @@ async fn what_was_lost_is_found_after_another_answer_told_that_the_clock_was_set
 #[tokio::test(start_paused = true)]
 async fn what_is_lost_right_after_the_clock_was_set_right_is_found() {
     for wrong_by in [TimeDelta::hours(1), TimeDelta::hours(-1), TimeDelta::days(2), TimeDelta::days(-2)] {
-        let mut bench = Bench::new(MORNING);
-        bench.clock.set_wrong_by(wrong_by);
-        bench.sell("first");
-        bench.roma.remembers();
-        bench.start();
-        bench.drained().await;
+        let bench = wrong_clock(wrong_by).await;
         // What is known of the provider's clock is of before.
         bench.clock.set_wrong_by(TimeDelta::zero());
         bench.roma.will_answer([unknown()]).will_find([LookUpOutcome::NotFound]);
@@ -74,12 +75,7 @@ async fn what_is_lost_right_after_the_clock_was_set_right_is_found() {
 
 #[tokio::test(start_paused = true)]
 async fn a_look_by_a_clock_that_was_set_meanwhile_does_not_count() {
-    let mut bench = Bench::new(MORNING);
-    bench.clock.set_wrong_by(TimeDelta::days(2));
-    bench.sell("first");
-    bench.roma.remembers();
-    bench.start();
-    bench.drained().await;
+    let bench = wrong_clock(TimeDelta::days(2)).await;
     bench.clock.set_wrong_by(TimeDelta::zero());
     // The line is down until the settle time is over: nothing is heard of the provider's clock.
     let failed = || LookUpOutcome::Failed { why: "no line".to_owned(), retry_after: None };

@@ -71,9 +71,7 @@ async fn an_intent_waits_for_the_outcome_before_it_on_its_lane() {
     assert_eq!(events(&shared, "b"), ["enqueued"]);
     // Handed over together: the intent sees the outcome before it, though that is not durable yet.
     let refusal = Refusal { code: None, message: String::new(), violations: Vec::new() };
-    let ended = shared.hand_over(move |txn| {
-        shared::record(txn, a.id, State::InDoubt, vec![DocEvent::Refused { status: None, refusal }])
-    });
+    let ended = shared.record(a.id, State::InDoubt, vec![DocEvent::Refused { status: None, refusal }]);
     let intent = intend(&shared, &b, Some(a.id));
     assert!(matches!(intent.await, Ok(Intent::Written)));
     assert!(ended.await.unwrap());
