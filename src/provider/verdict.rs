@@ -1,6 +1,6 @@
 //! From a receipt as the provider shows it to the verdict on its document, the same for both receipt APIs.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value;
 
@@ -13,6 +13,9 @@ use crate::domain::outcome::{Answer, HoldAnswer, HoldReason, HoldScope, TrackOut
 
 /// From so many documents of one VAT number on, its list of waiting ones is read instead of each.
 pub(crate) const MANY: usize = 4;
+
+/// Pages of a list in a row, with nothing that is looked for, after which the list is given up.
+const IN_VAIN: usize = 2;
 
 /// What a receipt's state means for its document.
 pub(crate) fn judge(provider: ProviderKind, tracked: &Tracked, row: &Value) -> TrackOutcome {
@@ -69,6 +72,53 @@ pub(crate) fn crowded(tracked: &[Tracked]) -> Vec<&str> {
         *counts.entry(fiscal_id.as_str()).or_default() += 1;
     }
     counts.into_iter().filter(|(_, count)| *count >= MANY).map(|(fiscal_id, _)| fiscal_id).collect()
+}
+
+/// Documents of one VAT number that are looked for in its lists.
+pub(crate) struct Search<'a> {
+    wanted: HashSet<&'a str>,
+    found: HashMap<String, Value>,
+    /// Pages since the last one that had one of them.
+    barren: usize,
+}
+
+impl<'a> Search<'a> {
+    pub(crate) fn of(tracked: &'a [Tracked], fiscal_id: &str) -> Search<'a> {
+        let of = |one: &&Tracked| one.call.fiscal_id.as_ref().is_some_and(|of| of.as_str() == fiscal_id);
+        let wanted = tracked.iter().filter(of).filter_map(|one| one.remote.remote_id.as_deref()).collect();
+        Search { wanted, found: HashMap::new(), barren: 0 }
+    }
+
+    pub(crate) fn wants(&self, id: &str) -> bool {
+        self.wanted.contains(id)
+    }
+
+    /// Another list, of which nothing was seen.
+    pub(crate) fn begin(&mut self) {
+        self.barren = 0;
+    }
+
+    /// Takes a page of a list. Returns whether another is worth its while: a list is as long as the day was busy, and in
+    /// an order that nobody states.
+    pub(crate) fn take(&mut self, provider: ProviderKind, page: Vec<Value>) -> bool {
+        if page.is_empty() {
+            return false;
+        }
+        let before = self.wanted.len();
+        for row in page {
+            let Some(id) = receipt::id_of(provider, &row) else { continue };
+            if self.wanted.remove(id.as_str()) {
+                self.found.insert(id, row);
+            }
+        }
+        self.barren = if self.wanted.len() < before { 0 } else { self.barren + 1 };
+        !self.wanted.is_empty() && self.barren < IN_VAIN
+    }
+
+    /// What was found, by id.
+    pub(crate) fn found(self) -> HashMap<String, Value> {
+        self.found
+    }
 }
 
 /// The verdict that the lists give; none when the document must be asked for itself: it is in no list, or its row does

@@ -294,6 +294,45 @@ async fn many_that_moved_on_come_by_their_days_list() {
     }
 }
 
+/// Behind ten thousand others that wait, a list would cost more than asking for each.
+#[tokio::test]
+async fn a_list_that_goes_on_with_others_is_given_up() {
+    for provider in [OPENAPI, SMART] {
+        let server = FaultServer::start(move |request| {
+            let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
+            let mut parts = path.trim_start_matches('/').split('/').skip(1);
+            let pair = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+            match (is_login(request), parts.next(), parts.next()) {
+                (true, ..) => logged_in(),
+                // Its first page has the first of what is asked for, the rest are of others, without end.
+                (_, None, _) => {
+                    let page = pair("skip").or(pair("page")).unwrap_or_default();
+                    let mut rows: Vec<String> = (0..100)
+                        .map(|n| format!(r#"{{"id":"x{page}-{n}","uuid":"x{page}-{n}","status":"new"}}"#))
+                        .collect();
+                    if matches!(page, "0" | "1") {
+                        rows.push(r#"{"id":"r0","uuid":"r0","status":"new"}"#.to_owned());
+                    }
+                    json(200, &format!(r#"{{"data":[{}]}}"#, rows.join(",")))
+                }
+                (_, _, Some("details")) => json(200, &format!("{{{ITEMS}}}")),
+                (_, Some(id), _) => {
+                    json(200, &format!(r#"{{"data":{{"id":"{id}","uuid":"{id}","status":"ready"{NUMBER},{ITEMS}}}}}"#))
+                }
+            }
+        })
+        .await;
+        let all: Vec<Tracked> = (0..50).map(|n| tracked(provider, Kind::Receipt, &format!("r{n}"))).collect();
+        let answers = adapter(provider, &server).track_many(&all).await;
+        let mut words = answers.iter().map(|answer| verdict_word(&answer.outcome));
+        assert_eq!(words.next().as_deref(), Some("pending"));
+        assert!(words.all(|word| word == "registered"));
+        // One page that had something; then, of two lists each, two in vain.
+        let lists = server.requests().iter().filter(|request| request.target.contains('?')).count();
+        assert_eq!(lists, 1 + 2 + 2, "{provider:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_list_that_fails_says_nothing_of_any() {
     for provider in [OPENAPI, SMART] {

@@ -11,7 +11,8 @@ use crate::provider::classify::{NoRead, Seen};
 use crate::provider::correction::{UNNAMED_VOID, unnamed_void};
 use crate::provider::http::Reply;
 use crate::provider::pages::PAGE;
-use crate::provider::{Tracked, receipt, verdict};
+use crate::provider::verdict::{self, Search};
+use crate::provider::{Tracked, receipt};
 
 impl Openapi {
     pub(super) async fn ask(&self, tracked: &Tracked, seen: &mut Seen) -> Result<TrackOutcome, NoRead> {
@@ -52,37 +53,29 @@ impl Openapi {
         tracked: &[Tracked],
         seen: &mut Seen,
     ) -> Result<HashMap<String, Value>, NoRead> {
-        let waiting = self.list(&[("fiscal_id", fiscal_id), ("status", "new,retry")], seen, |_, _| true).await?;
-        let mut rows: HashMap<String, Value> = waiting.into_iter().collect();
-        let mut moved: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-        for one in tracked.iter().filter(|one| one.call.fiscal_id.as_ref().is_some_and(|of| of.as_str() == fiscal_id)) {
-            if let Some(id) = one.remote.remote_id.as_deref().filter(|id| !rows.contains_key(*id)) {
-                let day = one.remote.created_at.unwrap_or(one.accepted_at).date_naive().to_string();
-                moved.entry(day).or_default().push(id);
+        let mut search = Search::of(tracked, fiscal_id);
+        self.search(&[("fiscal_id", fiscal_id), ("status", "new,retry")], &mut search, seen).await?;
+        let mut moved: BTreeMap<String, usize> = BTreeMap::new();
+        for one in tracked.iter().filter(|one| one.remote.remote_id.as_deref().is_some_and(|id| search.wants(id))) {
+            let day = one.remote.created_at.unwrap_or(one.accepted_at).date_naive().to_string();
+            *moved.entry(day).or_default() += 1;
+        }
+        for (day, _) in moved.into_iter().filter(|(_, documents)| *documents >= verdict::MANY) {
+            self.search(&[("fiscal_id", fiscal_id), ("created_at", &day)], &mut search, seen).await?;
+        }
+        Ok(search.found())
+    }
+
+    async fn search(&self, filters: &[(&str, &str)], search: &mut Search<'_>, seen: &mut Seen) -> Result<(), NoRead> {
+        let mut skip = 0;
+        search.begin();
+        loop {
+            let page = self.page(filters, skip, PAGE, seen).await?;
+            skip += page.len();
+            if !search.take(KIND, page) {
+                return Ok(());
             }
         }
-        for (day, mut ids) in moved.into_iter().filter(|(_, ids)| ids.len() >= verdict::MANY) {
-            let mut skip = 0;
-            // Never more pages than half of what asking for each would cost.
-            for _ in 0..ids.len() / 2 {
-                let page = self.page(&[("fiscal_id", fiscal_id), ("created_at", &day)], skip, PAGE, seen).await?;
-                if page.is_empty() {
-                    break;
-                }
-                skip += page.len();
-                for row in page {
-                    let Some(id) = receipt::id_of(KIND, &row) else { continue };
-                    if let Some(place) = ids.iter().position(|wanted| *wanted == id) {
-                        ids.swap_remove(place);
-                        rows.insert(id, row);
-                    }
-                }
-                if ids.is_empty() {
-                    break;
-                }
-            }
-        }
-        Ok(rows)
     }
 }
 

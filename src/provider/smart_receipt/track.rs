@@ -10,7 +10,7 @@ use crate::domain::outcome::{Answer, TrackOutcome};
 use crate::provider::classify::{NoRead, Seen};
 use crate::provider::correction::{UNNAMED_VOID, unnamed_void};
 use crate::provider::http::Reply;
-use crate::provider::verdict::{self, is_there};
+use crate::provider::verdict::{self, Search, is_there};
 use crate::provider::{Tracked, receipt};
 
 impl SmartReceipt {
@@ -45,19 +45,29 @@ impl SmartReceipt {
         let mut waiting = verdict::Lists::new();
         for fiscal_id in verdict::crowded(tracked) {
             let mut seen = Seen::default();
-            let listed = self.waiting(fiscal_id, &mut seen).await;
+            let listed = self.waiting(fiscal_id, tracked, &mut seen).await;
             waiting.insert(fiscal_id, listed.map_err(|why| seen.answer(why.of_list().into_track())));
         }
         verdict::each(self, KIND, tracked, &waiting).await
     }
 
-    async fn waiting(&self, fiscal_id: &str, seen: &mut Seen) -> Result<HashMap<String, Value>, NoRead> {
-        let mut rows = HashMap::new();
+    async fn waiting(
+        &self,
+        fiscal_id: &str,
+        tracked: &[Tracked],
+        seen: &mut Seen,
+    ) -> Result<HashMap<String, Value>, NoRead> {
+        let mut search = Search::of(tracked, fiscal_id);
         for status in ["new", "retry"] {
-            let filters = [("fiscal_id", fiscal_id), ("status", status)];
-            rows.extend(self.list(&filters, None, seen, |_, _| true).await?);
+            search.begin();
+            for number in 1usize.. {
+                let page = self.page(&[("fiscal_id", fiscal_id), ("status", status)], number, seen).await?;
+                if !search.take(KIND, page) {
+                    break;
+                }
+            }
         }
-        Ok(rows)
+        Ok(search.found())
     }
 }
 
