@@ -145,7 +145,7 @@ impl Engine {
                 shared.queue.set_credentials_changed(&name, changed);
             }
             holds::renew(&shared.queue, &managed, office::secret_of(&managed, &journal_id))?;
-            offices.insert(name, Office::new(managed, &journal_id, &shared.settings));
+            offices.insert(name, Office::new(managed, &shared));
         }
         let mut engine = Engine {
             shared,

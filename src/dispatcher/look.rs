@@ -159,8 +159,9 @@ impl Engine {
                 }
             }
             Action::LookUp(id, _) => {
-                let then = self.skews.values().find(|(sent, _)| *sent == id).map(|(_, skew_ms)| *skew_ms);
-                let skew = Skew { now: skew_ms.unwrap_or(0), then };
+                let noted = self.skews.values().find(|(sent, _)| *sent == id).map(|(_, skew_ms)| *skew_ms);
+                let then = noted.or(office.earlier_skew_ms);
+                let skew = Skew { now: skew_ms.unwrap_or(0), then, sure: noted.is_some() };
                 self.tasks.spawn(reconcile::look_up(shared, provider, account, id, skew))
             }
             Action::Track(_, ids) => {

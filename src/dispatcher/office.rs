@@ -87,6 +87,8 @@ pub(super) struct Office {
     pub(super) closings: Closings,
     /// The provider's clock minus ours; none: not heard yet.
     pub(super) skew_ms: Option<i64>,
+    /// The same as it was heard last before this dispatcher began.
+    pub(super) earlier_skew_ms: Option<i64>,
     /// Our clock shows an impossible time, and the provider is asked what time it is.
     pub(super) asking: Option<AbortHandle>,
     pub(super) spread: Duration,
@@ -97,13 +99,15 @@ pub(super) struct Office {
 }
 
 impl Office {
-    pub(super) fn new(managed: Managed, journal_id: &[u8; 16], settings: &Settings) -> Office {
-        let who = number(&keyed(journal_id, managed.account.name.as_str().as_bytes()));
+    pub(super) fn new(managed: Managed, shared: &Shared) -> Office {
+        let (journal_id, settings) = (*shared.queue.journal().id().as_bytes(), &shared.settings);
+        let who = number(&keyed(&journal_id, managed.account.name.as_str().as_bytes()));
         let share = who % 1_000;
         Office {
             gate: Gate::new(managed.requests_per_minute, who),
             closings: Closings::default(),
-            secret: secret_of(&managed, journal_id),
+            secret: secret_of(&managed, &journal_id),
+            earlier_skew_ms: shared.queue.last_skew_ms(&managed.account.name),
             account: managed.account,
             provider: managed.provider.ok(),
             skew_ms: None,

@@ -32,8 +32,10 @@ const NEGATIVES: u32 = 2;
 pub(super) struct Skew {
     /// Now.
     pub(super) now: i64,
-    /// When the document was sent, if that was noted.
+    /// When the document was sent, if anything is known of that.
     pub(super) then: Option<i64>,
+    /// Whether that was noted when it was sent; or is what an earlier process heard last.
+    pub(super) sure: bool,
 }
 
 impl Skew {
@@ -114,7 +116,7 @@ async fn ask(
     let lost = Lost { call, sent_at, ended_at, clock_skew_ms: skew.now, settle: shared.settings.settle };
     let claimed = Owned { queue: shared.queue.clone(), account: account.name.clone() };
     let answer = provider.look_up(&lost, &claimed).await;
-    take_in(shared, account, &progress, (&lost, skew.then.is_some()), answer).await
+    take_in(shared, account, &progress, (&lost, skew.sure), answer).await
 }
 
 /// The call as it was sent. A return or void is bound again to its parent, whose ids have not changed.

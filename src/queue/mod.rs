@@ -187,6 +187,11 @@ impl Queue {
         self.inner.clocks.hear(&self.inner.journal, account, skew_ms);
     }
 
+    /// The provider's clock minus ours as it was heard last, by whichever process.
+    pub(crate) fn last_skew_ms(&self, account: &AccountName) -> Option<i64> {
+        self.inner.clocks.last(account)
+    }
+
     /// Says when the authority's password of an account was changed last, for `status` and its warnings.
     pub fn set_credentials_changed(&self, account: &AccountName, on: chrono::NaiveDate) {
         write(&self.inner.credentials).insert(account.clone(), on);

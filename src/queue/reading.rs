@@ -141,7 +141,7 @@ impl Queue {
                         since: hold.since,
                     })
                     .collect(),
-                clock_skew_ms: self.inner.clocks.last(&account.name),
+                clock_skew_ms: self.last_skew_ms(&account.name),
                 credentials_age_days: self
                     .credentials_changed(&account.name)
                     .map(|changed| (calendar::fiscal_day(now) - changed).num_days()),

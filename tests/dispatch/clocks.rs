@@ -87,8 +87,20 @@ async fn a_look_by_a_clock_that_was_set_meanwhile_does_not_count() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_an_earlier_dispatcher_lost_is_found_after_the_clock_was_set_right() {
+    for wrong_by in [TimeDelta::hours(1), TimeDelta::hours(-1), TimeDelta::days(-2), TimeDelta::days(-20_000)] {
+        let mut bench = lose_an_answer(wrong_by).await;
+        bench.dispatcher.take().unwrap().stop().await.unwrap();
+        bench.clock.set_wrong_by(TimeDelta::zero());
+        bench.start();
+        settles(&bench, State::Registered).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_is_sent_again_when_nobody_knows_when_it_was_sent() {
-    for (before, after) in [(TimeDelta::hours(1), TimeDelta::zero()), (TimeDelta::days(-20_000), TimeDelta::zero())] {
+    // By an impossible clock the provider is asked for the time before anything is sent, and that is kept.
+    for (before, known) in [(TimeDelta::hours(1), false), (TimeDelta::days(-20_000), true)] {
         let mut bench = Bench::new(MORNING);
         bench.sell("lost");
         bench.roma.will_answer([unknown()]);
@@ -97,15 +109,14 @@ async fn nothing_is_sent_again_when_nobody_knows_when_it_was_sent() {
         while bench.roma.seen("submit lost").is_empty() {
             bench.pass(Duration::from_millis(250)).await;
         }
-        // Started anew: what was known of the provider's clock is forgotten.
         bench.dispatcher.take().unwrap().stop().await.unwrap();
-        bench.clock.set_wrong_by(after);
+        bench.clock.set_wrong_by(TimeDelta::zero());
         bench.roma.remembers();
         bench.start();
         bench.drained().await;
         assert_eq!(bench.roma.submitted(), ["lost"]);
         let view = bench.get("lost");
-        assert_eq!(view.state, State::Held);
-        assert!(view.reason.as_deref().is_some_and(|why| why.contains("clock was set")), "{:?}", view.reason);
+        assert_eq!(view.state, if known { State::Registered } else { State::Held });
+        assert!(known || view.reason.as_deref().is_some_and(|why| why.contains("clock was set")), "{:?}", view.reason);
     }
 }
