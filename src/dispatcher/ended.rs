@@ -98,7 +98,7 @@ impl Engine {
         for id in &work.ids {
             self.under_way.remove(id);
         }
-        self.wake_lanes(&work.ids);
+        self.wake_lanes(&work.ids, done.rests.as_ref());
         if let Some(lane) = done.rests {
             self.resting.entry(lane).or_default().begin(now);
         }
@@ -181,15 +181,15 @@ impl Engine {
     }
 
     /// Something happened to these documents: what waited for it, on their own lanes or on those of their children, is
-    /// looked at again.
-    fn wake_lanes(&mut self, ids: &[DocId]) {
+    /// looked at again; but not the lane that goes on resting.
+    fn wake_lanes(&mut self, ids: &[DocId], but: Option<&Lane>) {
         if self.resting.is_empty() {
             return;
         }
         for id in ids {
             self.resting.remove(&Lane::Parent(*id));
             if let Ok(Some(progress)) = self.shared.queue.journal().progress(*id)
-                && let Some(lane) = Lane::of(&progress)
+                && let Some(lane) = Lane::of(&progress).filter(|lane| Some(lane) != but)
             {
                 self.resting.remove(&lane);
             }

@@ -42,7 +42,7 @@ pub(super) struct Gathered {
 impl Engine {
     pub(super) fn gather(&mut self, now: DateTime<Utc>, ticks: Duration) -> Result<Gathered, Error> {
         let holds = self.shared.queue.journal().holds()?;
-        let overtaken = self.check_lanes(now)?;
+        let lost = self.check_lanes(now)?;
         self.shut = holds.iter().filter(|hold| hold.stops_reading()).map(|hold| hold.account.clone()).collect();
         let board = Board { busy: self.busy.keys().cloned().collect(), ..self.board(ticks) };
         let rests = self.resting.values().chain(self.set_back.values()).filter(|rest| rest.until > ticks);
@@ -50,7 +50,7 @@ impl Engine {
         let mut gathered = Gathered { board, candidates: Vec::new(), decided: Vec::new(), wake, whole: true };
         let mut seen = HashSet::new();
         self.deadlines(now, &mut gathered)?;
-        self.due((now, ticks), &holds, overtaken, &mut gathered, &mut seen)?;
+        self.due((now, ticks), &holds, lost, &mut gathered, &mut seen)?;
         self.ready((now, ticks), &holds, &mut gathered, &mut seen)?;
         gathered.candidates.retain(|one| self.set_back.get(&one.id).is_none_or(|rest| rest.until <= ticks));
         Ok(gathered)
@@ -93,18 +93,21 @@ impl Engine {
     }
 
     /// A lane whose document was decided by a person meanwhile is free again. One whose outcome could not be recorded is
-    /// in doubt as soon as that can be: it is looked up, and its lane goes on. Returns those in doubt that were sent by a
-    /// clock that was ahead: their timers are by what it said then.
+    /// in doubt as soon as that can be: it is looked up, and its lane goes on. Returns those that are to be looked up now,
+    /// whatever else is due; also those sent by a clock that was ahead: their timers are by what it said then.
     fn check_lanes(&mut self, now: DateTime<Utc>) -> Result<Vec<DocId>, Error> {
-        let (mut free, mut lost, mut overtaken) = (Vec::new(), false, Vec::new());
+        let (mut free, mut lost, mut to_look_up) = (Vec::new(), false, Vec::new());
         for (lane, id) in self.busy.iter().filter(|(_, id)| !self.under_way.contains(id)) {
             let open = self.shared.queue.journal().progress(*id)?;
             match open.as_ref().map(|progress| progress.state) {
                 Some(State::Sending) => lost = true,
                 Some(State::InDoubt) => {
-                    let never_asked = open.filter(|progress| progress.asked == 0);
-                    let attempt = never_asked.and_then(|progress| progress.attempt);
-                    overtaken.extend(attempt.filter(|attempt| attempt.sent_at - now > SLACK).map(|_| *id));
+                    let by_the_clock = |progress: &Progress| progress.due_at.is_some_and(|due| due <= now);
+                    let was_ahead = |progress: &Progress| {
+                        let sent_at = progress.attempt.as_ref().map(|attempt| attempt.sent_at);
+                        progress.asked == 0 && sent_at.is_some_and(|sent_at| sent_at - now > SLACK)
+                    };
+                    to_look_up.extend(open.filter(|one| by_the_clock(one) || was_ahead(one)).map(|_| *id));
                 }
                 _ => free.push(lane.clone()),
             }
@@ -115,7 +118,7 @@ impl Engine {
         if lost {
             self.find_lost()?;
         }
-        Ok(overtaken)
+        Ok(to_look_up)
     }
 
     fn deadlines(&self, now: DateTime<Utc>, gathered: &mut Gathered) -> Result<(), Error> {
@@ -161,14 +164,12 @@ impl Engine {
         let journal = self.shared.queue.journal().clone();
         let mut due: Vec<Progress> = Vec::new();
         let mut after = None;
-        let mut looked_at = 0;
         // Due documents of held accounts must not hide the others behind them: go on until enough useful ones are found.
         'pages: loop {
             let page = journal.timers_after(after, now, MOST_TIMERS)?;
             let Some(last) = page.last().copied() else { break };
             after = Some(last);
             for (_, id) in page {
-                looked_at += 1;
                 if self.under_way.contains(&id) {
                     continue;
                 }
@@ -182,9 +183,6 @@ impl Engine {
                 if due.len() >= MOST_TIMERS {
                     break 'pages;
                 }
-            }
-            if looked_at >= 16 * MOST_TIMERS {
-                break;
             }
         }
         if let Some((next, _)) =
@@ -270,14 +268,15 @@ impl Engine {
                 let Some(last) = page.last() else { break true };
                 after = Some(*last);
                 for id in page {
-                    looked_at += 1;
                     if self.under_way.contains(&id) || !seen.insert(id) {
                         continue;
                     }
                     let Some(candidate) = self.candidate(id)? else { continue };
+                    // Those that rest must not hide the others behind them.
                     if self.rests(&candidate, ticks) {
                         continue;
                     }
+                    looked_at += 1;
                     if lanes.insert(candidate.lane.clone()) {
                         found += 1;
                         gathered.candidates.push(candidate);

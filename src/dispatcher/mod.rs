@@ -49,7 +49,8 @@ impl Dispatcher {
     /// Starts with the default settings. Inside a tokio runtime it runs there, otherwise on threads of its own.
     ///
     /// # Errors
-    /// When the journal cannot be written, or no thread can be made.
+    /// When the journal cannot be written, no thread can be made, or the queue has a dispatcher already: two would not know
+    /// of each other's open calls. One that was only dropped is still stopping for a while.
     pub fn start(queue: &Queue, accounts: Vec<Managed>) -> Result<Dispatcher, Error> {
         Dispatcher::start_with(queue, accounts, Settings::default())
     }
@@ -89,12 +90,17 @@ impl Dispatcher {
         settings: Settings,
         hands: Hands,
     ) -> Result<(Dispatcher, impl Future<Output = ()> + Send + use<>), Error> {
+        let claim = queue.claim_dispatch().ok_or_else(|| {
+            let why = "this queue has a dispatcher already, or one that is still stopping: await its `stop` first";
+            Error::Dispatcher(why.to_owned())
+        })?;
         let (stop, stopped) = watch::channel(Stop::No);
         let (idle_sender, idle) = watch::channel(0);
         let (ended_sender, ended) = watch::channel(false);
         let engine = Engine::prepare(queue.clone(), accounts, settings, hands, stopped, idle_sender)?;
         let work = async move {
             engine.run().await;
+            drop(claim);
             ended_sender.send_replace(true);
         };
         Ok((Dispatcher { stop, idle, queue: queue.clone(), ended }, work))

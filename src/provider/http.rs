@@ -82,6 +82,11 @@ impl Http {
         self.clock.now()
     }
 
+    /// Time that passed while the machine was awake.
+    pub(crate) fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
+    }
+
     /// The longest that one request may take.
     pub(crate) fn wall(&self) -> Duration {
         self.wall

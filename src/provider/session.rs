@@ -4,6 +4,7 @@ mod ask;
 mod token;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -21,6 +22,9 @@ use crate::domain::outcome::{Answer, HoldAnswer, HoldReason, HoldScope, SubmitOu
 
 /// What is believed of a token that does not say when it ends; a refusal renews it anyway.
 const DEFAULT_LIFE: TimeDelta = TimeDelta::hours(12);
+
+/// A clock that differs by more from the time that passed says that the machine slept: no reading of two clocks takes so long.
+const SLEPT: TimeDelta = TimeDelta::seconds(1);
 
 /// A token and how long it lasts, from a login's answer.
 pub(crate) struct LoggedIn {
@@ -41,6 +45,22 @@ struct Cache {
     token: Option<Token>,
     /// Why the last login failed, if it did.
     failure: Option<Trouble>,
+}
+
+/// A submission, from its login on.
+struct Submission {
+    /// Whether, at this moment, a request that was not refused may be on the wire.
+    left: AtomicBool,
+    began: (DateTime<Utc>, Duration),
+}
+
+impl Submission {
+    /// How far the clock went on by more than the time that passed: the machine slept, or the clock was set.
+    fn slept(&self, http: &Http) -> TimeDelta {
+        let (since, ticks) = self.began;
+        let passed = TimeDelta::from_std(http.monotonic().saturating_sub(ticks)).unwrap_or(TimeDelta::MAX);
+        http.now() - since - passed
+    }
 }
 
 /// An account's connection: client and token.
@@ -78,10 +98,10 @@ impl Session {
 
     /// Submits once, within the wall; `judge` says what the answer proves.
     pub(crate) async fn submit(&self, ask: Ask, judge: impl Fn(&Reply) -> SubmitOutcome) -> Answer<SubmitOutcome> {
-        // Whether, at this moment, a request that was not refused may be on the wire.
-        let left = AtomicBool::new(false);
-        within(self.http.wall(), &left, async {
-            match self.send(ask, Some(&left)).await {
+        let began = (self.http.now(), self.http.monotonic());
+        let submission = Submission { left: AtomicBool::new(false), began };
+        within(self.http.wall(), &submission.left, async {
+            match self.send(ask, Some(&submission)).await {
                 Ok(reply) => classify::answer(judge(&reply), &reply),
                 Err(trouble) => classify::submit_trouble(trouble),
             }
@@ -89,30 +109,36 @@ impl Session {
         .await
     }
 
-    async fn send(&self, ask: Ask, left: Option<&AtomicBool>) -> Result<Reply, Trouble> {
+    async fn send(&self, ask: Ask, submission: Option<&Submission>) -> Result<Reply, Trouble> {
         let token = self.token(EARLY, None).await?;
-        let reply = self.once(ask.clone(), &token, left).await?;
+        let reply = self.once(ask.clone(), &token, submission).await?;
         if reply.status != 401 {
             return Ok(reply);
         }
         // A 401 means refused before anything was done (PROVIDERS.md 4.2): one renewal, one more try.
-        if let Some(left) = left {
-            left.store(false, Ordering::SeqCst);
+        if let Some(submission) = submission {
+            submission.left.store(false, Ordering::SeqCst);
         }
         if self.login.is_none() {
             return Err(refused(&reply));
         }
         let token = self.token(EARLY, Some(token.number)).await?;
-        let reply = self.once(ask, &token, left).await?;
+        let reply = self.once(ask, &token, submission).await?;
         if reply.status == 401 { Err(refused(&reply)) } else { Ok(reply) }
     }
 
-    async fn once(&self, ask: Ask, token: &Token, left: Option<&AtomicBool>) -> Result<Reply, Trouble> {
+    async fn once(&self, ask: Ask, token: &Token, submission: Option<&Submission>) -> Result<Reply, Trouble> {
         let request = ask.into_request(token)?;
-        match left {
+        match submission {
             None => Ok(self.http.read(request).await?),
-            Some(left) => {
-                left.store(true, Ordering::SeqCst);
+            Some(submission) => {
+                // That it is not the blackout was seen before the login.
+                if submission.slept(&self.http).abs() > SLEPT {
+                    return Err(Trouble::NotSent(
+                        "the clock went on or was set while there was no token yet".to_owned(),
+                    ));
+                }
+                submission.left.store(true, Ordering::SeqCst);
                 Ok(self.http.submit(request).await?)
             }
         }

@@ -15,6 +15,7 @@ mod telling;
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -74,6 +75,17 @@ struct Inner {
     /// When the authority's password was changed last, where the configuration says so; for `status`.
     credentials: RwLock<HashMap<AccountName, chrono::NaiveDate>>,
     changes: watch::Receiver<u64>,
+    /// A dispatcher is at work.
+    dispatched: AtomicBool,
+}
+
+/// A queue's one dispatcher. Two would not know of each other's open calls.
+pub(crate) struct Dispatching(Queue);
+
+impl Drop for Dispatching {
+    fn drop(&mut self) {
+        self.0.inner.dispatched.store(false, Ordering::Release);
+    }
 }
 
 impl Queue {
@@ -105,6 +117,7 @@ impl Queue {
                 accounts: RwLock::new(shared(options.accounts)),
                 credentials: RwLock::default(),
                 changes,
+                dispatched: AtomicBool::new(false),
             }),
         };
         queue.doubt_interrupted()?;
@@ -171,6 +184,11 @@ impl Queue {
                 return self.get(key); // closed: nothing will change any more
             }
         }
+    }
+
+    /// For who dispatches; `None` while another does.
+    pub(crate) fn claim_dispatch(&self) -> Option<Dispatching> {
+        (!self.inner.dispatched.swap(true, Ordering::AcqRel)).then(|| Dispatching(self.clone()))
     }
 
     /// Names the accounts that documents may go to, and assigns those that had none yet.

@@ -83,6 +83,21 @@ async fn dispatch_stopped_at_once_leaves_what_was_on_the_wire_in_doubt() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_queue_has_one_dispatcher_at_a_time() {
+    let mut bench = one_on_the_wire().await;
+    let another = || Dispatcher::start_with(&bench.queue, Vec::new(), Settings::default()).err();
+    for _ in 0..2 {
+        let error = another().expect("an error").to_string();
+        assert!(error.contains("has a dispatcher already"), "{error}");
+    }
+    // What the first one is at is not disturbed.
+    bench.drained().await;
+    assert_eq!((bench.get("a").state, bench.roma.submitted().len()), (State::Registered, 1));
+    bench.dispatcher.take().unwrap().stop().await.unwrap();
+    bench.start();
+}
+
+#[tokio::test(start_paused = true)]
 async fn dispatch_told_to_stop_at_once_is_not_slowed_down_by_a_later_word() {
     let mut bench = one_on_the_wire().await;
     let dispatcher = bench.dispatcher.take().unwrap();

@@ -70,6 +70,42 @@ async fn a_refused_token_is_renewed_once_and_the_document_sent_again() {
     }
 }
 
+/// A clock that can go on without time having passed, as after the machine slept.
+struct Sleepy(AtomicUsize);
+
+impl Clock for Sleepy {
+    fn now(&self) -> DateTime<Utc> {
+        time(NOW) + Duration::from_secs(self.0.load(Ordering::SeqCst) as u64)
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
+/// Whether the blackout is far enough was seen before the login.
+#[tokio::test]
+async fn nothing_is_submitted_when_the_machine_slept_during_the_login() {
+    for provider in [SMART, STAMP] {
+        let clock = Arc::new(Sleepy(AtomicUsize::new(0)));
+        let sleeps = Arc::clone(&clock);
+        let server = FaultServer::start(move |request| {
+            if is_login(request) {
+                sleeps.0.store(600, Ordering::SeqCst);
+                return token(1);
+            }
+            json(200, r#"{"uuid":"x","DraftId":"d","InvoiceId":"x"}"#)
+        })
+        .await;
+        let adapter = connect_adapter(config(provider, &server.url("")), clock).expect("an adapter");
+        let call = first(provider);
+        assert!(matches!(adapter.submit(&call).await.outcome, SubmitOutcome::NotSent { .. }));
+        assert_eq!((count(&server, true), count(&server, false)), (1, 0));
+        // Awake, with the token.
+        assert_eq!(word(&adapter.submit(&call).await.outcome), "accepted x");
+    }
+}
+
 #[tokio::test]
 async fn many_with_a_refused_token_renew_it_once() {
     let server = guarded(|number| number >= 2).await;

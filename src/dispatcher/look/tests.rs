@@ -25,6 +25,7 @@ use crate::provider::{Call, Claimed, Lost, Provider, Tracked};
 use crate::queue::Queue;
 
 mod ahead;
+mod waiting;
 
 /// How much later the first question about a verdict may be, with its jitter.
 const FIRST_QUESTION: Duration = Duration::from_secs(6);
@@ -94,6 +95,10 @@ impl Room {
 
     fn sell(&self, key: &str, shop: usize) -> DocId {
         self.queue.enqueue(key, shop::sale(SHOPS[shop])).unwrap();
+        self.find(key)
+    }
+
+    fn find(&self, key: &str) -> DocId {
         self.queue.journal().find(&key.parse().unwrap()).unwrap().unwrap()
     }
 
