@@ -2,7 +2,7 @@
 //! refused credentials, clocks set wrong, blackouts, both changes of the clocks. At the end everything was issued exactly once or is
 //! held with a reason, and nothing was on the wire in a blackout. `STAFFETTA_SEED=n` repeats one seed.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Timelike, Utc};
@@ -18,6 +18,7 @@ use crate::support::patiently;
 use crate::support::shop::{accounts, memory_queue};
 
 const SEEDS: u64 = 50;
+const AT_ONCE: usize = 4;
 const TICK: TimeDelta = TimeDelta::minutes(20);
 
 /// A winter week, and the weeks of both changes of the clocks.
@@ -242,8 +243,17 @@ fn simulation_of_weeks_issues_everything_exactly_once() {
         Ok(seed) => vec![seed.parse().expect("STAFFETTA_SEED is a number")],
         Err(_) => (1..=SEEDS).collect(),
     };
-    for seed in seeds {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-        runtime.block_on(week(seed));
-    }
+    // Each waits for the disk most of the time: some are under way at once.
+    let left = Mutex::new(seeds.into_iter());
+    let weeks = || {
+        while let Some(seed) = { left.lock().unwrap().next() } {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+            runtime.block_on(week(seed));
+        }
+    };
+    std::thread::scope(|threads| {
+        (1..AT_ONCE).for_each(|_| drop(threads.spawn(weeks)));
+        weeks();
+    });
 }
