@@ -92,7 +92,7 @@ impl Engine {
         let now = self.shared.ticks();
         // Not before: until now it was under way, and its timer not in the journal.
         if let Some(due) = work.due_at {
-            self.look_at = self.look_at.min(now + (due - self.shared.now()).to_std().unwrap_or_default());
+            self.look_at = self.look_at.min(now.saturating_add((due - self.shared.now()).to_std().unwrap_or_default()));
         }
         let settings = Arc::clone(&self.shared.settings);
         for id in &work.ids {

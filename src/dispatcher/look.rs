@@ -61,7 +61,7 @@ impl Engine {
     fn sleep(&mut self, ticks: Duration) -> Duration {
         let waits = self.stale || !self.stock.is_all_gone();
         let opens = self.gate_opens(ticks).filter(|_| waits);
-        self.opens_at = opens.map_or(Duration::MAX, |opens| ticks + opens);
+        self.opens_at = opens.map_or(Duration::MAX, |opens| ticks.saturating_add(opens));
         self.look_at.max(self.not_before).min(self.opens_at).saturating_sub(ticks)
     }
 
@@ -109,7 +109,7 @@ impl Engine {
         if !undecided {
             return sleep;
         }
-        (self.stale, self.look_at) = (false, ticks + sleep);
+        (self.stale, self.look_at) = (false, ticks.saturating_add(sleep));
         self.sleep(ticks)
     }
 

@@ -160,7 +160,7 @@ pub fn plan(now: DateTime<Utc>, mut board: Board, mut candidates: Vec<Candidate>
 /// Whether a submission may start now: by our clock and by the provider's it must be over before the blackout begins,
 /// and the blackout's end must be past by the account's share of the spread.
 pub fn may_start(now: DateTime<Utc>, desk: &Desk, on_the_wire: Duration) -> bool {
-    let span = on_the_wire + GUARD;
+    let span = on_the_wire.saturating_add(GUARD);
     let theirs = trust::ahead(now, desk.clock_skew_ms);
     desk.blackout.allows(now, span) && desk.blackout.allows(theirs, span) && spread_end(now, desk).is_none()
 }
@@ -184,7 +184,7 @@ pub fn next_start(now: DateTime<Utc>, desk: &Desk, on_the_wire: Duration) -> Opt
     if let Some(turn) = spread_end(now, desk) {
         return Some(turn);
     }
-    let span = TimeDelta::from_std(on_the_wire + GUARD).ok()?;
+    let span = TimeDelta::from_std(on_the_wire.saturating_add(GUARD)).ok()?;
     let soon = now.checked_add_signed(span)?;
     let end = desk
         .blackout

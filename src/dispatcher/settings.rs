@@ -55,7 +55,7 @@ impl Default for Settings {
 impl Settings {
     /// How long a request may be on the wire.
     pub fn on_the_wire(&self) -> Duration {
-        self.connect_timeout + self.answer_timeout
+        self.connect_timeout.saturating_add(self.answer_timeout)
     }
 
     /// No pause that the dispatcher makes is longer: what is due later than that was written by a clock that was wrong.

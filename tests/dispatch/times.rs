@@ -164,3 +164,23 @@ async fn dispatch_keeps_to_pauses_as_long_as_they_may_be_set() {
     bench.pass(day).await;
     assert_eq!(bench.roma.seen("track").len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_bears_settings_without_an_end() {
+    let ever = Duration::MAX;
+    let long = staffetta::domain::retry::Backoff { initial: ever, max: ever, ..Settings::default().track };
+    let patient = Settings { settle: ever, longest_sleep: ever, backoff: long, track: long, ..Settings::default() };
+    let on_the_wire = Settings { connect_timeout: ever, answer_timeout: ever, ..patient.clone() };
+    // A request that may be on the wire for ever would be there in the blackout.
+    for (settings, sent) in [(patient, 1), (on_the_wire, 0)] {
+        let mut bench = Bench::new(MORNING);
+        bench.roma.will_answer([unknown()]);
+        bench.sell("a");
+        bench.start_with(settings);
+        bench.pass(Duration::from_secs(3600)).await;
+        assert_eq!(bench.roma.submitted().len(), sent);
+        bench.dispatcher.take().unwrap().stop().await.unwrap();
+        let state = bench.get("a").state;
+        assert_eq!(state, if sent == 1 { State::InDoubt } else { State::Queued });
+    }
+}
