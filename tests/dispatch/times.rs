@@ -179,6 +179,8 @@ async fn dispatch_bears_settings_without_an_end() {
         bench.start_with(settings);
         bench.pass(Duration::from_secs(3600)).await;
         assert_eq!(bench.roma.submitted().len(), sent);
+        let ended = bench.dispatcher.as_ref().unwrap().ended();
+        assert!(tokio::time::timeout(Duration::from_secs(1), ended).await.is_err(), "it goes on");
         bench.dispatcher.take().unwrap().stop().await.unwrap();
         let state = bench.get("a").state;
         assert_eq!(state, if sent == 1 { State::InDoubt } else { State::Queued });
