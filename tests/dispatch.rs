@@ -49,6 +49,7 @@ struct Inner {
     seen: Vec<(DateTime<Utc>, String)>,
     number: u32,
     slow: Duration,
+    slow_look: Duration,
     at_once: usize,
     most_at_once: usize,
     /// It tells what time it is with each answer, and lists what it was sent.
@@ -74,6 +75,25 @@ impl Script {
     /// From now on it tells what time it is with each answer, and lists what it was sent by that time.
     fn remembers(&self) -> &Script {
         self.inner.lock().unwrap().remembers = true;
+        self
+    }
+    fn look(&self, lost: &Lost) -> (Answer<LookUpOutcome>, Duration) {
+        let arrived = self.seen(&format!("submit {}", lost.call.key));
+        let mut inner = self.inner.lock().unwrap();
+        let by_theirs = |at: DateTime<Utc>| at + TimeDelta::milliseconds(lost.clock_skew_ms);
+        let window = by_theirs(lost.sent_at) - TimeDelta::seconds(5)..by_theirs(lost.ended_at) + lost.settle;
+        let listed = inner.remembers && arrived.iter().any(|at| window.contains(at));
+        let outcome = match inner.look_ups.pop_front() {
+            Some(outcome) => outcome,
+            None if listed => LookUpOutcome::Found(remote("listed")),
+            None => LookUpOutcome::NotFound,
+        };
+        let answered = inner.remembers && !matches!(outcome, LookUpOutcome::Failed { .. });
+        let skew = answered.then(|| self.skew());
+        (Answer { clock_skew_ms: skew, ..Answer::without_http(outcome) }, inner.slow_look)
+    }
+    fn looks_for(&self, slow: Duration) -> &Script {
+        self.inner.lock().unwrap().slow_look = slow;
         self
     }
     fn takes(&self, slow: Duration) -> &Script {
@@ -118,18 +138,11 @@ impl Provider for Script {
     }
     async fn look_up(&self, lost: &Lost, _: &dyn Claimed) -> Answer<LookUpOutcome> {
         self.see(format!("look_up {}", lost.call.key));
-        let arrived = self.seen(&format!("submit {}", lost.call.key));
-        let mut inner = self.inner.lock().unwrap();
-        let by_theirs = |at: DateTime<Utc>| at + TimeDelta::milliseconds(lost.clock_skew_ms);
-        let window = by_theirs(lost.sent_at) - TimeDelta::seconds(5)..by_theirs(lost.ended_at) + lost.settle;
-        let listed = inner.remembers && arrived.iter().any(|at| window.contains(at));
-        let outcome = match inner.look_ups.pop_front() {
-            Some(outcome) => outcome,
-            None if listed => LookUpOutcome::Found(remote("listed")),
-            None => LookUpOutcome::NotFound,
-        };
-        let answered = inner.remembers && !matches!(outcome, LookUpOutcome::Failed { .. });
-        Answer { clock_skew_ms: answered.then(|| self.skew()), ..Answer::without_http(outcome) }
+        let (answer, slow) = self.look(lost);
+        if !slow.is_zero() {
+            tokio::time::sleep(slow).await;
+        }
+        answer
     }
     async fn keep_fresh(&self) {
         self.see("keep_fresh".to_owned());

@@ -154,8 +154,15 @@ async fn take_in(
     let later = |wait: Option<Duration>| {
         after(now, wait.unwrap_or_else(|| shared.settings.backoff.delay(progress.asked + 1, id.0)))
     };
+    let moved = |heard: i64| heard.saturating_sub(lost.clock_skew_ms).abs() > trust::MOST_SKEW_MS;
+    let by_an_old_clock = answer.clock_skew_ms.is_some_and(moved);
     match answer.outcome {
+        LookUpOutcome::NotFound | LookUpOutcome::Ambiguous(_) if by_an_old_clock => {
+            let why = "the provider was asked by a clock that was set meanwhile; asked again by what it says now";
+            not_yet(shared, id, why.to_owned(), later(None)).await?;
+        }
         LookUpOutcome::Found(remote) => {
+            let remote_id = remote.remote_id.clone();
             if progress.kind == Kind::NoteNumber && other_notes(shared, progress).await? {
                 let why = "the provider has a note for this invoice, but more than one was sent: which one it is cannot be told";
                 hold(shared, id, "ambiguous", why.to_owned()).await?;
@@ -166,6 +173,7 @@ async fn take_in(
             } else {
                 accept(shared, account, progress, &lost.call, *remote, How::LookUp).0.await?;
             }
+            found_after_all(shared, progress, remote_id).await?;
             done.frees = Lane::of(progress);
         }
         LookUpOutcome::Ambiguous(ids) => {
@@ -179,14 +187,7 @@ async fn take_in(
             done.frees = Lane::of(progress);
         }
         LookUpOutcome::NotFound => {
-            const WHY: &str = "the provider does not list it";
-            let moved = |heard: i64| heard.saturating_sub(lost.clock_skew_ms).abs() > trust::MOST_SKEW_MS;
-            if answer.clock_skew_ms.is_some_and(moved) {
-                let why = format!("{WHY} by a clock that was set meanwhile; asked again by what it says now");
-                not_yet(shared, id, why, later(None)).await?;
-            } else {
-                negative(shared, progress, lost, (now, sure), WHY, &mut done).await?
-            }
+            negative(shared, progress, lost, (now, sure), "the provider does not list it", &mut done).await?
         }
         LookUpOutcome::CannotTell(why) if progress.kind == Kind::Draft => {
             // A draft has no fiscal effect and its lost link was shown to nobody: one settle time is enough.
@@ -348,6 +349,25 @@ async fn other_notes(shared: &Shared, progress: &Progress) -> Result<bool, Error
             Ok(false)
         })
         .await
+}
+
+/// A person may have said meanwhile that the provider does not have it: then it is not sent again, it is theirs once more.
+async fn found_after_all(shared: &Shared, progress: &Progress, remote_id: Option<String>) -> Result<(), Error> {
+    let number = |progress: &Progress| progress.attempt.as_ref().map(|attempt| attempt.number);
+    let (id, looked_up) = (progress.id, number(progress));
+    let found = shared.hand_over(move |txn| {
+        let back = |current: &Progress| current.state == State::Queued && number(current) == looked_up;
+        if let Some(current) = txn.progress(id)?.filter(back) {
+            let remote_id = remote_id.unwrap_or_default();
+            let why = format!(
+                "it was to be sent again, but the provider has it as {remote_id}: look there, then `staffetta resolve {} --accepted ID`",
+                current.key
+            );
+            txn.record(id, DocEvent::Held { code: "found_after_all".to_owned(), why })?;
+        }
+        Ok(())
+    });
+    found.await
 }
 
 /// A look that does not count: when to look again.

@@ -21,7 +21,7 @@ use crate::journal::View;
 use crate::provider::{Call, Provider, Tracked};
 use crate::queue::Story;
 
-/// How long the item ids of a registered sale are asked for.
+/// How long the item ids of a registered sale are asked for; of one that was delivered late, from then on.
 const ITEMS_HORIZON: TimeDelta = TimeDelta::days(3);
 /// How long the authority's verdict may take before a person should see it.
 const LATE: TimeDelta = TimeDelta::hours(2);
@@ -229,7 +229,9 @@ fn registered(followed: &Followed, remote: Remote, now: DateTime<Utc>, due_at: O
         (Kind::Draft, None) => due_at,
         // A return needs the authority's item ids: a sale without them is asked about until they are there.
         (Kind::Receipt, _)
-            if remote.items.is_empty() && !progress.has_items && now - progress.issued_at < ITEMS_HORIZON =>
+            if remote.items.is_empty()
+                && !progress.has_items
+                && now - progress.issued_at.max(progress.changed_at) < ITEMS_HORIZON =>
         {
             due_at
         }

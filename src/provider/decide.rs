@@ -15,6 +15,8 @@ use crate::domain::outcome::LookUpOutcome;
 pub(crate) struct Candidate {
     pub id: String,
     pub in_window: bool,
+    /// It was certainly created before the sale was sent.
+    pub earlier: bool,
     pub origin: Tagged,
     pub agreement: Agreement,
     pub row: Value,
@@ -30,18 +32,21 @@ pub(crate) fn few(mut found: Vec<(String, Value)>) -> Result<Vec<(String, Value)
     Ok(found)
 }
 
-/// Decides about a sale. Our tag singles out, if the content does not contradict; then the content of those that were
-/// created in the window. What cannot be compared yet is asked again, never taken for nothing.
+/// Decides about a sale. Our tag singles out, if it is not of before and the content does not contradict; then the content
+/// of those that were created in the window. What cannot be compared yet is asked again, never taken for nothing.
 pub(crate) fn sale(provider: ProviderKind, candidates: Vec<Candidate>, about: DateTime<Utc>) -> LookUpOutcome {
     let found = |one: &Candidate| LookUpOutcome::Found(Box::new(receipt::remote(provider, &one.row, about)));
     let ids = |some: &[&Candidate]| LookUpOutcome::Ambiguous(some.iter().map(|one| one.id.clone()).collect());
     let with = |test: &dyn Fn(&Candidate) -> bool| candidates.iter().filter(|one| test(one)).collect::<Vec<_>>();
 
     let ours = with(&|one| one.origin == Tagged::Ours && one.agreement != Agreement::Differs);
-    match ours.as_slice() {
-        [one] => return found(one),
-        [] => {}
-        several => return ids(several),
+    // Keys are unique in a journal: an earlier one may be of another till, or of this one before it was set up anew.
+    let since: Vec<_> = ours.iter().copied().filter(|one| !one.earlier).collect();
+    match (since.as_slice(), ours.as_slice()) {
+        ([one], _) => return found(one),
+        ([], []) => {}
+        ([], earlier) => return ids(earlier),
+        (several, _) => return ids(several),
     }
     // Our tag on another content: two journals with one key, or a provider that changes what it is sent.
     let odd = with(&|one| one.origin == Tagged::Ours && one.in_window);

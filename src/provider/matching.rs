@@ -45,6 +45,12 @@ impl Window {
         Moment::created(row).is_none_or(|moment| moment.any(|at| (self.from..=self.until).contains(at)))
     }
 
+    /// Whether a receipt was certainly created before it.
+    pub(crate) fn is_after(&self, row: &Value) -> bool {
+        let latest = Moment::created(row).and_then(|moment| moment.latest());
+        latest.is_some_and(|at| at < self.from)
+    }
+
     /// Whether a receipt was certainly created long before it.
     pub(crate) fn is_long_after(&self, row: &Value) -> bool {
         let latest = Moment::created(row).and_then(|moment| moment.latest());

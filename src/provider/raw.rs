@@ -82,6 +82,7 @@ pub fn look_up(
     let tag = receipt::tag(&lost.call.key);
     let candidate = |(id, row): (String, serde_json::Value)| Candidate {
         in_window: window.holds(&row),
+        earlier: window.is_after(&row),
         origin: tagged(&row, &tag),
         agreement: matching::sale(sale, &row),
         id,

@@ -156,3 +156,23 @@ async fn dispatch_sends_a_lost_draft_again_and_a_lost_note_never() {
     assert_eq!(bench.taxfree.submitted(), ["d", "d", "n"], "{:?}", bench.queue.list(&ListFilter::default()));
     assert_eq!(bench.get("n").state, State::Held);
 }
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_does_not_send_again_what_a_look_up_finds_after_a_person_said_that_it_is_not_there() {
+    let mut bench = Bench::new(MORNING);
+    bench.roma.will_answer([unknown()]).will_find([LookUpOutcome::Found(remote("r9"))]);
+    bench.roma.looks_for(Duration::from_secs(10));
+    bench.sell("a");
+    bench.start();
+    while bench.roma.seen("look_up a").is_empty() {
+        bench.pass(Duration::from_secs(1)).await;
+    }
+    assert!(bench.queue.resolve("a", None, "anna", "it is not there").unwrap().done);
+    bench.drained().await;
+    let view = bench.get("a");
+    assert_eq!((bench.roma.submitted().len(), view.state), (1, State::Held));
+    assert!(view.reason.as_deref().is_some_and(|why| why.contains("has it as r9")), "{:?}", view.reason);
+    assert!(bench.queue.resolve("a", Some("r9"), "anna", "so it is").unwrap().done);
+    bench.drained().await;
+    assert_eq!((bench.roma.submitted().len(), bench.get("a").state), (1, State::Registered));
+}

@@ -193,6 +193,18 @@ async fn several_candidates() {
             &[],
             "found a",
         ),
+        (
+            "our tag, of before it was sent: another till's, or this one's before it was set up anew",
+            vec![row("a", value!({"tags": [TAG], "created_at": "2026-11-22T11:00:00Z"}))],
+            &[],
+            "ambiguous a",
+        ),
+        (
+            "our tag, of before and of now",
+            vec![row("a", value!({"tags": [TAG], "created_at": "2026-11-22T11:00:00Z"})), ours("b")],
+            &[],
+            "found b",
+        ),
         ("our tag, claimed", vec![ours("a")], &["a"], "not_found"),
         (
             "our tag on another content",

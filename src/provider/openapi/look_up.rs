@@ -66,7 +66,8 @@ impl Openapi {
                 (Agreement::Differs, _) | (_, Agreement::Differs) => Agreement::Differs,
                 (a, b) => a.max(b),
             };
-            candidates.push(Candidate { in_window: window.holds(&whole), id, origin, agreement, row: whole });
+            let (in_window, earlier) = (window.holds(&whole), window.is_after(&whole));
+            candidates.push(Candidate { in_window, earlier, id, origin, agreement, row: whole });
         }
         Ok(decide::sale(KIND, candidates, lost.sent_at))
     }

@@ -63,7 +63,7 @@ impl SmartReceipt {
             let details = self.details(&id, seen).await?;
             let row = with_details(&listed, details.as_ref());
             let agreement = matching::sale(sale, &row);
-            candidates.push(Candidate { id, in_window: true, origin: Tagged::No, agreement, row });
+            candidates.push(Candidate { id, in_window: true, earlier: false, origin: Tagged::No, agreement, row });
         }
         Ok(decide::sale(KIND, candidates, lost.sent_at))
     }
