@@ -201,6 +201,18 @@ impl Queue {
         read(&self.inner.accounts).clone()
     }
 
+    /// This account, and the others of its provider with a VAT number in common: to the provider they are one.
+    pub(crate) fn of_one_company(&self, account: &Account) -> Vec<AccountName> {
+        let shared = |other: &Account| {
+            let (ours, theirs) = (&account.fiscal_ids, &other.fiscal_ids);
+            ours.is_empty() || theirs.is_empty() || theirs.iter().any(|fiscal_id| ours.contains(fiscal_id))
+        };
+        let accounts = self.accounts();
+        let others = accounts.iter().filter(|other| other.name != account.name && other.provider == account.provider);
+        let names = others.filter(|other| shared(other)).map(|other| other.name.clone());
+        std::iter::once(account.name.clone()).chain(names).collect()
+    }
+
     pub(crate) fn set_skew(&self, account: &AccountName, skew_ms: i64) {
         self.inner.clocks.hear(&self.inner.journal, account, skew_ms);
     }
