@@ -7,6 +7,7 @@ mod decisions;
 pub mod dispatch;
 mod enqueue;
 mod output;
+mod status;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -9,6 +9,7 @@ mod lanes;
 mod order;
 mod outage;
 mod room;
+mod standing;
 mod stopping;
 mod times;
 mod told;

@@ -46,7 +46,7 @@ pub fn fetch(args: &args::Fetch, config: &Config, out: &mut Output) -> Result<Ex
         Ok(Fetched::Pdf(bytes)) => match &args.output {
             Some(path) => written(args, path, &bytes, out)?,
             None if out.is_json() || std::io::stdout().is_terminal() => {
-                return Err(Trouble::usage("a PDF is no text: name a file with -o FILE"));
+                return refused(&args.key, "needs_file", "a PDF is no text: name a file with -o FILE", out);
             }
             None => out.bytes(&bytes)?,
         },

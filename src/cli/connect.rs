@@ -12,6 +12,7 @@ use super::trouble_of;
 use crate::agent;
 use crate::agent::client::Place;
 use crate::clock::{Clock, SystemClock};
+use crate::dispatcher::plan::GUARD;
 use crate::dispatcher::{Managed, Settings, Unreachable};
 use crate::domain::id::AccountName;
 use crate::domain::outcome::HoldReason;
@@ -47,13 +48,13 @@ pub fn with_accounts(config: Config) -> Result<Config, Trouble> {
 /// # Errors
 /// [`Trouble`] `journal_missing`.
 pub fn there_is_a_journal(config: &Config) -> Result<(), Trouble> {
-    let folder = &config.journal;
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let message =
-        format!("there is no journal at {}: nothing was ever taken with this configuration", folder.display());
-    Err(Trouble::new("journal_missing", message))
+    if config.journal.is_dir() { Ok(()) } else { Err(Trouble::new("journal_missing", no_journal(config))) }
+}
+
+/// What is said where there is no journal.
+pub fn no_journal(config: &Config) -> String {
+    let folder = config.journal.display();
+    format!("there is no journal at {folder}: nothing was ever taken with this configuration")
 }
 
 /// Opens the journal. Needs no secret. `role` is said to whoever finds it locked.
@@ -78,6 +79,7 @@ pub fn try_open(config: &Config, role: &'static str) -> Result<Queue, Error> {
             queue.set_credentials_changed(&configured.account.name, changed);
         }
     }
+    queue.set_guard(settings(config).on_the_wire().saturating_add(GUARD));
     let recovery = queue.recovery();
     tracing::debug!(?recovery, "journal open");
     Ok(queue)

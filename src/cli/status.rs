@@ -47,7 +47,7 @@ fn in_words(status: &StatusView, now: DateTime<Utc>, out: &mut Output) -> Result
     }
     for line in &status.attention {
         let what = line.key.as_deref().or(line.account.as_deref()).unwrap_or("-");
-        out.line(plain(&format!("  {what}  {} (since {})", line.what, time(line.since))))?;
+        out.line(plain(&format!("  {what}  {}: {} (since {})", line.what, line.why, time(line.since))))?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 //! with no runtime and no network; what is returned as taken is safe on disk.
 
 mod clocks;
+mod due;
 mod feed;
 mod intake;
 pub(crate) mod lines;
@@ -17,6 +18,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
@@ -41,6 +43,9 @@ pub(crate) type Accounts = Arc<[Arc<Account>]>;
 fn shared(accounts: Vec<Account>) -> Accounts {
     accounts.into_iter().map(Arc::new).collect()
 }
+
+/// The time-outs of a dispatcher's default settings and what it adds to them.
+const GUARD: Duration = Duration::from_secs(5 + 30 + 2);
 
 /// How a queue is opened.
 #[derive(Clone)]
@@ -74,6 +79,8 @@ struct Inner {
     clocks: clocks::Clocks,
     /// When the authority's password was changed last, where the configuration says so; for `status`.
     credentials: RwLock<HashMap<AccountName, chrono::NaiveDate>>,
+    /// How long before the blackout nothing is sent any more; for what is said of it.
+    guard: RwLock<Duration>,
     changes: watch::Receiver<u64>,
     /// A dispatcher is at work.
     dispatched: AtomicBool,
@@ -116,6 +123,7 @@ impl Queue {
                 recovery,
                 accounts: RwLock::new(shared(options.accounts)),
                 credentials: RwLock::default(),
+                guard: RwLock::new(GUARD),
                 changes,
                 dispatched: AtomicBool::new(false),
             }),
@@ -159,7 +167,7 @@ impl Queue {
     ///
     /// # Errors
     /// When the disk is full or fails. What was archived before stays so, and nothing is lost.
-    pub fn archive(&self, older_than: std::time::Duration) -> Result<Archived, Error> {
+    pub fn archive(&self, older_than: Duration) -> Result<Archived, Error> {
         let until = TimeDelta::from_std(older_than).ok().and_then(|age| self.clock().now().checked_sub_signed(age));
         Ok(self.inner.journal.archive(until.unwrap_or(DateTime::<Utc>::MIN_UTC))?)
     }
@@ -225,6 +233,16 @@ impl Queue {
     /// Says when the authority's password of an account was changed last, for `status` and its warnings.
     pub fn set_credentials_changed(&self, account: &AccountName, on: chrono::NaiveDate) {
         write(&self.inner.credentials).insert(account.clone(), on);
+    }
+
+    /// Says how long before the blackout nothing is sent any more, because it could still be on the wire when that begins;
+    /// for `status` and the reasons of documents. Without it: as long as it is with a dispatcher's default settings.
+    pub fn set_guard(&self, guard: Duration) {
+        *write(&self.inner.guard) = guard;
+    }
+
+    pub(crate) fn guard(&self) -> Duration {
+        *read(&self.inner.guard)
     }
 
     pub(crate) fn credentials_changed(&self, account: &AccountName) -> Option<chrono::NaiveDate> {

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use chrono::{DateTime, SubsecRound, Utc};
 
 use super::Queue;
-use super::reason::Surroundings;
+use super::reason::{MISSING, Surroundings};
 use super::story::Story;
 use super::telling;
 use crate::domain::calendar;
@@ -108,11 +108,12 @@ impl Queue {
             }),
             None => None,
         };
+        let mut attention = missing_accounts(&by_account, &surroundings, now);
+        attention.extend(self.attention(&surroundings, now)?);
         let accounts = self.account_views(by_account, &surroundings, now);
-        let attention = self.attention(&surroundings, now)?;
         let needs_person = attention.iter().any(|line| !informs_only(line))
             || counts.iter().any(|(state, count)| state.needs_person() && *count > 0);
-        let next_due = self.next_due(now)?;
+        let next_due = self.next_due(now, &surroundings)?;
         Ok(StatusView { counts, needs_person, oldest_unsent, next_due, attention, accounts })
     }
 
@@ -167,32 +168,29 @@ impl Queue {
     fn attention(&self, surroundings: &Surroundings, now: DateTime<Utc>) -> Result<Vec<AttentionLine>, Error> {
         let mut lines = Vec::new();
         for hold in &surroundings.holds {
-            let whom = hold.fiscal_id.as_ref().map(|id| format!(" for {id}")).unwrap_or_default();
+            let whom = hold.fiscal_id.as_ref().map(|id| format!(" for VAT number {id}")).unwrap_or_default();
             lines.push(AttentionLine {
                 key: None,
                 account: Some(hold.account.to_string()),
-                what: format!("held{whom}: {} ({}). {}", hold.reason.name(), hold.detail, hold.cure),
+                what: State::Held.name().to_owned(),
+                why: format!("{}{whom} ({}). {}", hold.reason.name(), hold.detail, hold.cure),
                 since: hold.since,
             });
         }
         for account in surroundings.accounts.iter() {
             // Only by what this process heard: since an earlier one somebody may have set the clock right.
-            if let Some(what) = trust::doubt(now, self.inner.clocks.heard(&account.name)) {
-                lines.push(AttentionLine { key: None, account: Some(account.name.to_string()), what, since: now });
+            if let Some(why) = trust::doubt(now, self.inner.clocks.heard(&account.name)) {
+                lines.push(of_account(account.name.as_str(), "clock_wrong", why, now));
             }
             let Some(changed) = self.credentials_changed(&account.name) else { continue };
             let left = PASSWORD_DAYS - (calendar::fiscal_day(now) - changed).num_days();
             if left <= PASSWORD_WARNING_DAYS {
-                let what = match left {
-                    ..=0 => {
-                        "the authority's password is over 90 days old: change it there, then `staffetta company update`"
-                            .to_owned()
-                    }
-                    left => format!(
-                        "the authority's password expires in {left} days: change it there, then `staffetta company update`"
-                    ),
+                let (what, how) = match left {
+                    ..=0 => ("password_expired", "is over 90 days old".to_owned()),
+                    left => ("password_expires", format!("expires in {left} days")),
                 };
-                lines.push(AttentionLine { key: None, account: Some(account.name.to_string()), what, since: now });
+                let why = format!("the authority's password {how}: change it there, then `staffetta company update`");
+                lines.push(of_account(account.name.as_str(), what, why, now));
             }
         }
         for id in self.journal().needing_attention(MAX_ATTENTION)? {
@@ -202,7 +200,8 @@ impl Queue {
                 lines.push(AttentionLine {
                     key: Some(progress.key.to_string()),
                     account: account.clone(),
-                    what: format!("{}: {}", progress.state, progress.reason),
+                    what: progress.state.name().to_owned(),
+                    why: progress.reason.clone(),
                     since: progress.changed_at,
                 });
             }
@@ -210,7 +209,8 @@ impl Queue {
                 lines.push(AttentionLine {
                     key: Some(progress.key.to_string()),
                     account: account.clone(),
-                    what: format!("{code}: {why}"),
+                    what: code.clone(),
+                    why: why.clone(),
                     since: progress.changed_at,
                 });
             }
@@ -218,18 +218,10 @@ impl Queue {
         Ok(lines)
     }
 
-    fn next_due(&self, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Error> {
-        let journal = self.journal();
-        if !journal.groups()?.is_empty() {
-            return Ok(Some(now));
-        }
-        let first = journal.timers_after(None, DateTime::<Utc>::MAX_UTC, 1)?;
-        Ok(first.first().map(|(at, _)| (*at).max(now)))
-    }
-
     /// Everything around a document that its `reason` may speak of.
     pub(crate) fn surroundings(&self) -> Result<Surroundings, Error> {
-        Ok(Surroundings { now: self.clock().now(), accounts: self.accounts(), holds: self.journal().holds()? })
+        let holds = self.journal().holds()?;
+        Ok(Surroundings::new(self.clock().now(), self.accounts(), holds, self.guard()))
     }
 
     pub(crate) fn summary(&self, progress: &Progress, surroundings: &Surroundings) -> Result<Summary, Error> {
@@ -286,7 +278,34 @@ impl Queue {
     }
 }
 
+/// Accounts that left the configuration with documents that wait for them: nothing happens to these before a person does
+/// something.
+fn missing_accounts(
+    counts: &BTreeMap<String, BTreeMap<State, u64>>,
+    around: &Surroundings,
+    now: DateTime<Utc>,
+) -> Vec<AttentionLine> {
+    let mut lines = Vec::new();
+    for (name, counts) in counts {
+        // What is `held` asks for a person by itself.
+        let waits = |state: &State| !state.is_final() && *state != State::Held;
+        let waiting: u64 = counts.iter().filter(|(state, _)| waits(state)).map(|(_, count)| count).sum();
+        if waiting > 0 && name.parse().is_ok_and(|name| around.lacks(&name)) {
+            let why = format!(
+                "the account {MISSING}, and {waiting} of its documents wait for it: add it again; what is still queued \
+                 can be cancelled instead"
+            );
+            lines.push(of_account(name, "account_missing", why, now));
+        }
+    }
+    lines
+}
+
+fn of_account(account: &str, what: &str, why: String, since: DateTime<Utc>) -> AttentionLine {
+    AttentionLine { key: None, account: Some(account.to_owned()), what: what.to_owned(), why, since }
+}
+
 /// Whether a line of attention needs nobody.
 fn informs_only(line: &AttentionLine) -> bool {
-    INFORMS_ONLY.iter().any(|code| line.what.split(':').next() == Some(code))
+    INFORMS_ONLY.contains(&line.what.as_str())
 }

@@ -1,11 +1,16 @@
 //! Why a document is where it is, in a sentence for a person.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 
 use super::Accounts;
+use crate::domain::account::Account;
 use crate::domain::calendar;
 use crate::domain::document::Kind;
 use crate::domain::event::Hold;
+use crate::domain::id::{AccountName, FiscalId};
 use crate::domain::outcome::Customs;
 use crate::domain::state::{Progress, State};
 
@@ -14,23 +19,72 @@ pub(crate) struct Surroundings {
     pub(crate) now: DateTime<Utc>,
     pub(crate) accounts: Accounts,
     pub(crate) holds: Vec<Hold>,
+    /// How long before the blackout nothing starts any more.
+    guard: Duration,
+    /// The accounts that submit nothing now, and until when: asked of the calendar once, not once a document.
+    silent: Vec<(AccountName, DateTime<Utc>)>,
 }
 
 impl Surroundings {
-    /// For an archive: nothing that passes with time alone, so that an unchanged journal reads the same whenever it is read.
-    pub(crate) fn timeless(holds: Vec<Hold>) -> Surroundings {
-        Surroundings { now: DateTime::<Utc>::MIN_UTC, accounts: Accounts::default(), holds }
+    pub(crate) fn new(now: DateTime<Utc>, accounts: Accounts, holds: Vec<Hold>, guard: Duration) -> Surroundings {
+        let silence = |account: &Arc<Account>| Some((account.name.clone(), silence_end(account, now, guard)?));
+        let silent = accounts.iter().filter_map(silence).collect();
+        Surroundings { now, accounts, holds, guard, silent }
     }
 
-    /// The hold that keeps this document, if any.
-    pub(crate) fn hold_of(&self, progress: &Progress) -> Option<&Hold> {
-        self.holds.iter().find(|hold| hold.covers(progress.account.as_ref(), progress.fiscal_id.as_ref()))
+    /// For an archive: nothing that passes with time alone, so that an unchanged journal reads the same whenever it is read.
+    pub(crate) fn timeless(holds: Vec<Hold>) -> Surroundings {
+        Surroundings::new(DateTime::<Utc>::MIN_UTC, Accounts::default(), holds, Duration::ZERO)
+    }
+
+    fn account(&self, name: &AccountName) -> Option<&Arc<Account>> {
+        self.accounts.iter().find(|account| account.name == *name)
+    }
+
+    /// Whether this account is not in the configuration. A queue that was told of no accounts does not know.
+    pub(crate) fn lacks(&self, name: &AccountName) -> bool {
+        !self.accounts.is_empty() && self.account(name).is_none()
+    }
+
+    /// The hold that keeps what this account and VAT number submit, if any.
+    fn hold_of(&self, account: Option<&AccountName>, fiscal_id: Option<&FiscalId>) -> Option<&Hold> {
+        self.holds.iter().find(|hold| hold.covers(account, fiscal_id))
     }
 
     /// The hold under which the provider cannot even be asked about this document, if any.
     fn unasked(&self, progress: &Progress) -> Option<&Hold> {
         self.holds.iter().find(|hold| hold.is_of(progress.account.as_ref()) && hold.stops_reading())
     }
+
+    /// Whether the provider can be asked about this document.
+    pub(crate) fn is_asked(&self, progress: &Progress) -> bool {
+        let account = progress.account.as_ref();
+        account.is_some_and(|name| !self.lacks(name)) && self.unasked(progress).is_none()
+    }
+
+    /// When what may leave at `at` does: then, or after the blackout; never while it is held or has no account.
+    pub(crate) fn start(
+        &self,
+        account: Option<&AccountName>,
+        fiscal_id: Option<&FiscalId>,
+        at: DateTime<Utc>,
+    ) -> Option<DateTime<Utc>> {
+        let name = account.filter(|name| !self.lacks(name))?;
+        if self.hold_of(account, fiscal_id).is_some() {
+            return None;
+        }
+        Some(self.account(name).and_then(|account| silence_end(account, at, self.guard)).unwrap_or(at))
+    }
+}
+
+/// Until when nothing is submitted that could start at `at`: in the blackout, and so shortly before that a request could
+/// still be on the wire when it begins.
+fn silence_end(account: &Account, at: DateTime<Utc>, guard: Duration) -> Option<DateTime<Utc>> {
+    let blackout = account.blackout;
+    if blackout.allows(at, guard) {
+        return None;
+    }
+    blackout.end_of(at).or_else(|| blackout.end_of(blackout.next_start(at)?))
 }
 
 /// The sentence; `None` where the state says it all.
@@ -43,6 +97,15 @@ pub(crate) fn sentence(progress: &Progress, parent: Option<&Progress>, around: &
     match progress.state {
         State::Queued => Some(queued(progress, parent, around)),
         State::Sending => Some("the request is on the wire".to_owned()),
+        State::InDoubt | State::Accepted if lacked(progress, around).is_some() => {
+            let (known, cure) = match progress.state {
+                State::InDoubt => {
+                    ("the answer was lost", "add it again and it is looked up there, or resolve the document")
+                }
+                _ => ("the provider has it", "add it again and the verdict is asked for"),
+            };
+            lacked(progress, around).map(|name| format!("{known}; its account {name} {MISSING}: {cure}"))
+        }
         State::InDoubt | State::Accepted if around.unasked(progress).is_some() => {
             let known = match progress.state {
                 State::InDoubt => "the answer was lost; looked up at the provider",
@@ -69,13 +132,25 @@ pub(crate) fn sentence(progress: &Progress, parent: Option<&Progress>, around: &
     }
 }
 
+/// What is wrong with an account that no longer is in the configuration.
+pub(super) const MISSING: &str = "is not in the configuration";
+
+/// Its account, if that is not in the configuration.
+fn lacked<'a>(progress: &'a Progress, around: &Surroundings) -> Option<&'a AccountName> {
+    progress.account.as_ref().filter(|name| around.lacks(name))
+}
+
 fn held(hold: &Hold) -> String {
     let whom = hold.fiscal_id.as_ref().map(|id| format!(", VAT number {id},")).unwrap_or_default();
     format!("the account {}{whom} is held ({}: {}). {}", hold.account, hold.reason.name(), hold.detail, hold.cure)
 }
 
 fn queued(progress: &Progress, parent: Option<&Progress>, around: &Surroundings) -> String {
-    if let Some(hold) = around.hold_of(progress) {
+    // Before a hold: without the account, its end would change nothing.
+    if let Some(name) = lacked(progress, around) {
+        return format!("its account {name} {MISSING}: add it again, or cancel the document");
+    }
+    if let Some(hold) = around.hold_of(progress.account.as_ref(), progress.fiscal_id.as_ref()) {
         return held(hold);
     }
     let Some(name) = &progress.account else {
@@ -89,9 +164,10 @@ fn queued(progress: &Progress, parent: Option<&Progress>, around: &Surroundings)
     if let Some(parent) = parent.filter(|parent| !parent.state.is_final()) {
         return format!("waits for its parent {}, which is {}", parent.key, parent.state);
     }
-    let blackout = around.accounts.iter().find(|account| account.name == *name).map(|account| account.blackout);
-    if let Some(end) = blackout.and_then(|blackout| blackout.end_of(around.now)) {
-        return format!("waits for the end of the blackout at {}", local(end));
+    if let Some((_, end)) = around.silent.iter().find(|(silent, _)| silent == name) {
+        let begun = around.account(name).is_some_and(|account| account.blackout.contains(around.now));
+        let why = if begun { "" } else { ": a request could still be on the wire when it begins" };
+        return format!("waits for the end of the blackout at {}{why}", local(*end));
     }
     match (progress.due_at.filter(|at| *at > around.now), progress.reason.as_str()) {
         (Some(at), "") => format!("sent at {}", local(at)),

@@ -40,8 +40,11 @@ pub struct AttentionLine {
     pub key: Option<String>,
     /// The account.
     pub account: Option<String>,
-    /// What, and what to do.
+    /// What, as a short name: `held`, `refused`, `failed`, `debit_note_needed`, `account_missing`, …
     pub what: String,
+    /// In words, and what to do.
+    #[serde(default)]
+    pub why: String,
     /// Since when.
     pub since: DateTime<Utc>,
 }

@@ -21,7 +21,11 @@ fn a_delivered_document_can_be_fetched() {
         assert_eq!(std::fs::metadata(&path).expect("a file").permissions().mode() & 0o777, 0o600);
     }
     assert!(shop.run(&["fetch", "k1", "pdf"]).status(0).out().starts_with("%PDF-"));
-    shop.run(&["--json", "fetch", "k1", "pdf"]).status(2);
+    let no_text = shop.run(&["--json", "fetch", "k1", "pdf"]).status(1);
+    assert_eq!(
+        (no_text.one()["error"]["code"].as_str(), no_text.err().contains("-o FILE")),
+        (Some("needs_file"), true)
+    );
     let status = shop.run(&["--json", "fetch", "k1", "status"]).status(0).one();
     assert_eq!(status["fiscal_id"], "12345678903", "{status}");
     let details = shop.run(&["--json", "fetch", "k1", "details"]).status(0).one();

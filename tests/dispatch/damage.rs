@@ -33,7 +33,7 @@ fn summary(bench: &Bench, key: &str) -> Summary {
 fn told(bench: &Bench, key: &str) -> Vec<String> {
     let status = bench.queue.status().unwrap();
     let lines = status.attention.into_iter().filter(|line| line.key.as_deref() == Some(key));
-    let lines: Vec<String> = lines.map(|line| line.what).collect();
+    let lines: Vec<String> = lines.map(|line| format!("{}: {}", line.what, line.why)).collect();
     assert_eq!(status.needs_person, !lines.is_empty());
     lines
 }

@@ -220,7 +220,10 @@ impl Bench {
             story += &format!("\n  ledger: {kind} {remote_id} {status} {idempotency_key:?}");
         }
         if let Ok(status) = self.queue.status() {
-            status.attention.iter().for_each(|line| story += &format!("\n  attention: {:?} {}", line.key, line.what));
+            status
+                .attention
+                .iter()
+                .for_each(|line| story += &format!("\n  attention: {:?} {}: {}", line.key, line.what, line.why));
         }
         story
     }
