@@ -13,13 +13,15 @@ pub(crate) const PAGE: usize = 100;
 /// The pages of one list so far.
 pub(crate) struct Pages {
     seen: HashSet<String>,
+    /// The ids of the first page, in its order.
+    first: Vec<String>,
     pages: usize,
     most: usize,
 }
 
 impl Default for Pages {
     fn default() -> Pages {
-        Pages { seen: HashSet::new(), pages: 0, most: MAX_LIST_PAGES }
+        Pages { seen: HashSet::new(), first: Vec::new(), pages: 0, most: MAX_LIST_PAGES }
     }
 }
 
@@ -47,6 +49,9 @@ impl Pages {
         for row in rows {
             // A row that cannot be named might be the one that is looked for.
             let id = id_of(&row).ok_or_else(|| NoRead::failed("the list has a row without an id"))?;
+            if self.pages == 1 {
+                self.first.push(id.clone());
+            }
             if self.seen.insert(id.clone()) {
                 new.push((id, row));
             }
@@ -56,6 +61,44 @@ impl Pages {
         }
         Ok(new)
     }
+
+    /// What was read, of which `kept` is wanted.
+    pub(crate) fn listed(self, kept: Vec<(String, Value)>) -> Listed {
+        // A full page alone could have had a second one, whose rows have come forward before that was read.
+        let several = self.seen.len() > self.first.len() || self.first.len() >= PAGE;
+        Listed { kept, ids: self.seen, first: several.then_some(self.first) }
+    }
+}
+
+/// A list that was read to its end, or as far as it matters.
+pub(crate) struct Listed {
+    /// The rows that are wanted, with their ids.
+    pub(crate) kept: Vec<(String, Value)>,
+    /// Of all rows.
+    pub(crate) ids: HashSet<String>,
+    /// The ids of its first page, if the list may have had more than that one: rows that leave such a list while it is
+    /// read move others past the reader.
+    pub(crate) first: Option<Vec<String>>,
+}
+
+/// Whether a list stood still while it was read, by its first page as it was and as it is now. Rows that came in front
+/// only moved others towards the reader; one of them that is wanted says that it is not known yet what is there.
+pub(crate) fn stood_still(
+    first: &[String],
+    again: &[Value],
+    id_of: impl Fn(&Value) -> Option<String>,
+    keep: impl Fn(&str, &Value) -> bool,
+) -> Result<(), NoRead> {
+    let moved = || NoRead::failed("the list moved while it was read: what is not in it may have been overlooked");
+    let ids: Vec<String> = again.iter().map(id_of).collect::<Option<_>>().ok_or_else(moved)?;
+    let came = ids.iter().take_while(|id| !first.contains(id)).count();
+    let (news, stayed) = ids.split_at(came);
+    let in_place =
+        !stayed.is_empty() && ids.len() >= first.len() && stayed.iter().zip(first).all(|(now, then)| now == then);
+    if !in_place || news.iter().zip(again).any(|(id, row)| keep(id, row)) {
+        return Err(moved());
+    }
+    Ok(())
 }
 
 /// The rows of a list's answer: an array, bare or under `data`, as documented; or under the names that API Platform uses. An

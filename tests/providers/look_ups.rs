@@ -369,3 +369,67 @@ async fn a_long_list_is_read_only_as_far_as_it_matters() {
     let pages = server.lines().iter().filter(|line| line.contains("status=ready")).count();
     assert_eq!(pages, 1, "{:?}", server.lines());
 }
+
+/// A list of three rows a page, in which something happens once its second page was asked for.
+async fn while_it_is_paged(provider: ProviderKind, rows: Vec<Value>, then: fn(&mut Vec<Value>)) -> (String, usize) {
+    let mut shop = Shop::of(rows);
+    shop.page = 3;
+    shop.alone = vec![("ours", value!({"items": lines()}))];
+    let shop = std::sync::Mutex::new(Some((shop, false)));
+    let server = FaultServer::start(move |request| {
+        let mut shop = shop.lock().expect("no panic before");
+        let (shop, happened) = shop.as_mut().expect("a shop");
+        let second = ["page=2&", "skip=3"].iter().any(|second| request.target.contains(second));
+        if second && !std::mem::replace(happened, *happened || second) {
+            then(&mut shop.rows);
+        }
+        shop.answer(provider, request)
+    })
+    .await;
+    let lost = Lost { call: call(provider, Kind::Receipt), ..sale() };
+    let answer = adapter(provider, &server).look_up(&lost, &Others(&[])).await;
+    (found_word(&answer.outcome), server.lines().iter().filter(|line| line.contains("receipts?")).count())
+}
+
+/// Rows that leave a list while it is paged move others past the reader: what was not seen then is not "not there".
+#[tokio::test]
+async fn a_list_that_moves_while_it_is_paged_is_never_not_found() {
+    let others = |n: usize| {
+        (0..n).map(|n| row(&format!("n{n}"), value!({"cash_payment_amount": 1, "status": "new", "total_amount": 1})))
+    };
+    let ours = || row("ours", value!({"status": "new"}));
+    for provider in [OPENAPI, SMART] {
+        let what = format!("{provider:?}");
+        let with_ours = |before: usize| others(before).chain([ours()]).collect::<Vec<_>>();
+        let delivered: fn(&mut Vec<Value>) = |rows| rows[0]["status"] = value!("submitted");
+        let removed: fn(&mut Vec<Value>) = |rows| drop(rows.remove(0));
+        let still: fn(&mut Vec<Value>) = |_| {};
+        let came: fn(&mut Vec<Value>) =
+            |rows| rows.insert(0, row("later", value!({"cash_payment_amount": 1, "status": "new", "total_amount": 1})));
+        let came_ours: fn(&mut Vec<Value>) = |rows| rows.insert(0, row("ours", value!({"status": "new"})));
+        // Ours stands just behind the boundary and moves before it.
+        assert_eq!(while_it_is_paged(provider, with_ours(3), removed).await.0, "failed", "{what}: one was removed");
+        if provider == SMART {
+            assert_eq!(while_it_is_paged(provider, with_ours(3), delivered).await.0, "failed", "{what}: one moved on");
+        }
+        let seven = || others(7).collect::<Vec<_>>();
+        assert_eq!(while_it_is_paged(provider, seven(), came_ours).await.0, "failed", "{what}: ours came in front");
+        // A busy shop is still told.
+        assert_eq!(while_it_is_paged(provider, seven(), came).await.0, "not_found", "{what}: another came in front");
+        let (word, requests) = while_it_is_paged(provider, seven(), still).await;
+        // Three pages, the empty one, the first again; Smart Receipt's five other lists are empty.
+        let lists = if provider == SMART { 5 } else { 0 };
+        assert_eq!((word.as_str(), requests), ("not_found", 5 + lists), "{what}: nothing moved");
+        let (word, requests) = while_it_is_paged(provider, with_ours(7), still).await;
+        assert_eq!((word.as_str(), requests), ("found ours", 4 + lists), "{what}: found, nothing to make sure of");
+        let (word, requests) = while_it_is_paged(provider, others(2).collect(), still).await;
+        assert_eq!((word.as_str(), requests), ("not_found", 2 + lists), "{what}: one page does not move");
+    }
+}
+
+/// A row met under two statuses: others may have moved past the reader with it.
+#[tokio::test]
+async fn a_receipt_met_under_two_statuses_is_never_not_found() {
+    let rows = ["new", "submitted"].map(|status| bare("n", status, "2026-11-22 12:00:10", "1.00"));
+    assert_eq!(Shop::of(rows.to_vec()).look_up(SMART, &lost(SMART, Kind::Receipt), &[]).await, "failed");
+}

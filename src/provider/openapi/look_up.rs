@@ -10,6 +10,7 @@ use crate::provider::classify::{NoRead, Seen};
 use crate::provider::correction::unnamed_void;
 use crate::provider::decide::{self, Candidate};
 use crate::provider::matching::{Agreement, Tagged, Window, tagged};
+use crate::provider::pages::Listed;
 use crate::provider::{Claimed, Lost, json, matching, receipt};
 
 impl Openapi {
@@ -44,15 +45,17 @@ impl Openapi {
         let days = window.days(MAX_LOOK_UP_DAYS).ok_or_else(|| {
             NoRead::failed(format!("it was under way for more than {MAX_LOOK_UP_DAYS} days; a person must look for it"))
         })?;
-        let mut found: Vec<(String, Value)> = Vec::new();
+        let wanted = |id: &str, row: &Value| {
+            let origin = tagged(row, &tag);
+            let possible = origin == Tagged::Ours || (origin == Tagged::No && window.holds(row));
+            possible && is_sale(row) && !claimed.is_claimed(id) && possible_content(sale, row, origin)
+        };
+        let (mut found, mut firsts): (Vec<(String, Value)>, Vec<_>) = Default::default();
         for day in &days {
             let filters = [("fiscal_id", sale.fiscal_id.as_str()), ("type", "sale"), ("created_at", day)];
-            let rows = self.list(&filters, seen, |id, row| {
-                let origin = tagged(row, &tag);
-                let possible = origin == Tagged::Ours || (origin == Tagged::No && window.holds(row));
-                possible && is_sale(row) && !claimed.is_claimed(id) && possible_content(sale, row, origin)
-            });
-            found.extend(rows.await?);
+            let listed = self.list(&filters, seen, wanted).await?;
+            found.extend(listed.kept);
+            firsts.push((filters, listed.first));
         }
         let found = decide::few(found)?;
         let mut candidates = Vec::with_capacity(found.len());
@@ -69,7 +72,14 @@ impl Openapi {
             let (in_window, earlier) = (window.holds(&whole), window.is_after(&whole));
             candidates.push(Candidate { in_window, earlier, id, origin, agreement, row: whole });
         }
-        Ok(decide::sale(KIND, candidates, lost.sent_at))
+        let outcome = decide::sale(KIND, candidates, lost.sent_at);
+        if matches!(outcome, LookUpOutcome::NotFound) {
+            // "Not there" is what sending again rests on: it counts only if no row left a list while it was paged.
+            for (filters, first) in firsts {
+                self.stood_still(&filters, first, seen, wanted).await?;
+            }
+        }
+        Ok(outcome)
     }
 
     /// A return: the parent's children, whatever they call themselves; one unresolved call per parent makes an
@@ -82,10 +92,15 @@ impl Openapi {
         seen: &mut Seen,
     ) -> Result<LookUpOutcome, NoRead> {
         let window = Window::of(lost);
-        let children = self.children(parent, seen, |id, row| {
+        let wanted = |id: &str, row: &Value| {
             !claimed.is_claimed(id) && window.holds(row) && kind(row).as_deref() != Some("void")
-        });
-        Ok(decide::returned(KIND, &lost.call, children.await?, lost.sent_at))
+        };
+        let Listed { kept, first, .. } = self.children(parent, seen, wanted).await?;
+        let outcome = decide::returned(KIND, &lost.call, kept, lost.sent_at);
+        if matches!(outcome, LookUpOutcome::NotFound) {
+            self.stood_still(&[("parent_receipt_id", parent)], first, seen, wanted).await?;
+        }
+        Ok(outcome)
     }
 
     async fn find_void(
@@ -96,7 +111,7 @@ impl Openapi {
         seen: &mut Seen,
     ) -> Result<LookUpOutcome, NoRead> {
         let sale = self.one(parent, seen).await?;
-        let children = self.children(parent, seen, |_, _| true).await?;
+        let Listed { kept: children, first, .. } = self.children(parent, seen, |_, _| true).await?;
         let remote = |row: &Value| Box::new(receipt::remote(KIND, row, lost.sent_at));
         let (voids, others): (Vec<_>, Vec<_>) = children.into_iter().partition(|(_, row)| is_void(row));
         let (theirs, ours): (Vec<_>, Vec<_>) = voids.into_iter().partition(|(id, _)| claimed.is_claimed(id));
@@ -124,6 +139,7 @@ impl Openapi {
                 "a correction of the sale is on its way, and does not yet show whether it is this void",
             ));
         }
+        self.stood_still(&[("parent_receipt_id", parent)], first, seen, |_, _| true).await?;
         Ok(LookUpOutcome::NotFound)
     }
 
@@ -133,7 +149,7 @@ impl Openapi {
         parent: &str,
         seen: &mut Seen,
         keep: impl Fn(&str, &Value) -> bool + Send + Sync,
-    ) -> Result<Vec<(String, Value)>, NoRead> {
+    ) -> Result<Listed, NoRead> {
         let named = |row: &Value| json::text(row, "parent_receipt_id").is_none_or(|named| named == parent);
         self.list(&[("parent_receipt_id", parent)], seen, |id, row| id != parent && named(row) && keep(id, row)).await
     }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::classify::{self, NoRead, Seen};
 use super::config::ConfigError;
 use super::http::{Http, Reply, join};
-use super::pages::{PAGE, Pages};
+use super::pages::{Listed, PAGE, Pages};
 use super::session::{Ask, Session, Trouble};
 use super::{Call, Claimed, Lost, Provider, Tracked, json, pages, receipt};
 use crate::domain::account::ProviderKind;
@@ -58,17 +58,30 @@ impl Openapi {
         filters: &[(&str, &str)],
         seen: &mut Seen,
         keep: impl Fn(&str, &Value) -> bool + Send + Sync,
-    ) -> Result<Vec<(String, Value)>, NoRead> {
+    ) -> Result<Listed, NoRead> {
         let (mut pages, mut kept, mut skip) = (Pages::default(), Vec::new(), 0usize);
         loop {
             let rows = self.page(filters, skip, PAGE, seen).await?;
             skip += rows.len();
             let new = pages.take(rows, |row| receipt::id_of(KIND, row))?;
             if new.is_empty() {
-                return Ok(kept);
+                return Ok(pages.listed(kept));
             }
             kept.extend(new.into_iter().filter(|(id, row)| keep(id, row)));
         }
+    }
+
+    /// Fails unless the list stood still while it was read; `first` is its first page, if it had several.
+    async fn stood_still(
+        &self,
+        filters: &[(&str, &str)],
+        first: Option<Vec<String>>,
+        seen: &mut Seen,
+        keep: impl Fn(&str, &Value) -> bool + Send + Sync,
+    ) -> Result<(), NoRead> {
+        let Some(first) = first else { return Ok(()) };
+        let again = self.page(filters, 0, PAGE, seen).await?;
+        pages::stood_still(&first, &again, |row| receipt::id_of(KIND, row), keep)
     }
 
     async fn page(

@@ -27,7 +27,7 @@ impl Openapi {
     /// A void whose own id was never told: its effect on the parent.
     async fn ask_parent(&self, parent: &str, tracked: &Tracked, seen: &mut Seen) -> Result<TrackOutcome, NoRead> {
         let voided = receipt::status(&self.one(parent, seen).await?).as_deref() == Some("voided");
-        let children = self.children(parent, seen, |_, row| is_void(row)).await?;
+        let children = self.children(parent, seen, |_, row| is_void(row)).await?.kept;
         Ok(match (children.as_slice(), voided) {
             ([(_, row)], _) => verdict::judge(KIND, tracked, row),
             (_, true) => TrackOutcome::Registered(Box::new(unnamed_void(parent, "voided"))),

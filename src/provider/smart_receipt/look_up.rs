@@ -1,6 +1,8 @@
 //! What became of a lost submission to Smart Receipt (PROVIDERS.md 4.3). Nothing of ours is given back by its lists:
 //! the total, the time and the lines decide.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::submit::returns;
@@ -13,7 +15,7 @@ use crate::provider::classify::{NoRead, Seen};
 use crate::provider::correction::unnamed_void;
 use crate::provider::decide::{self, Candidate};
 use crate::provider::matching::{Agreement, Tagged, Window};
-use crate::provider::{Claimed, Lost, json, matching, receipt};
+use crate::provider::{Claimed, Lost, json, matching, pages, receipt};
 
 /// In the order in which a receipt goes through them, so that one that moves on meanwhile is met later. A failed or
 /// voided one was taken too.
@@ -45,17 +47,23 @@ impl SmartReceipt {
         seen: &mut Seen,
     ) -> Result<LookUpOutcome, NoRead> {
         let window = Window::of(lost);
-        let mut found: Vec<(String, Value)> = Vec::new();
+        let wanted = |id: &str, row: &Value| {
+            let kind = json::text(row, "type").is_none_or(|kind| kind.eq_ignore_ascii_case("sale"));
+            kind && window.holds(row)
+                && !claimed.is_claimed(id)
+                && same_total(row, lost.call.due)
+                && matching::sale(sale, row) != Agreement::Differs
+        };
+        let (mut found, mut firsts): (Vec<(String, Value)>, Vec<_>) = Default::default();
+        let (mut met, mut moved): (HashSet<String>, bool) = Default::default();
         for status in STATUSES {
             let filters = [("fiscal_id", sale.fiscal_id.as_str()), ("type", "sale"), ("status", status)];
-            let rows = self.list(&filters, Some(&window), seen, |id, row| {
-                let kind = json::text(row, "type").is_none_or(|kind| kind.eq_ignore_ascii_case("sale"));
-                kind && window.holds(row)
-                    && !claimed.is_claimed(id)
-                    && same_total(row, lost.call.due)
-                    && matching::sale(sale, row) != Agreement::Differs
-            });
-            found.extend(rows.await?);
+            let listed = self.list(&filters, Some(&window), seen, wanted).await?;
+            found.extend(listed.kept);
+            firsts.extend(listed.first.map(|first| (filters, first)));
+            for id in listed.ids {
+                moved |= !met.insert(id);
+            }
         }
         let found = decide::few(found)?;
         let mut candidates = Vec::with_capacity(found.len());
@@ -65,7 +73,18 @@ impl SmartReceipt {
             let agreement = matching::sale(sale, &row);
             candidates.push(Candidate { id, in_window: true, earlier: false, origin: Tagged::No, agreement, row });
         }
-        Ok(decide::sale(KIND, candidates, lost.sent_at))
+        let outcome = decide::sale(KIND, candidates, lost.sent_at);
+        if matches!(outcome, LookUpOutcome::NotFound) {
+            // "Not there" is what sending again rests on: it counts only if no row left a list while it was paged.
+            if moved {
+                return Err(NoRead::failed("receipts moved between the lists while these were read"));
+            }
+            for (filters, first) in firsts {
+                let again = self.page(&filters, 1, seen).await?;
+                pages::stood_still(&first, &again, |row| receipt::id_of(KIND, row), wanted)?;
+            }
+        }
+        Ok(outcome)
     }
 
     async fn find_return(

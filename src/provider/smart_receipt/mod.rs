@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::classify::{self, NoRead, Seen};
 use super::http::{Http, Reply, join};
 use super::matching::{Window, past_the_window};
-use super::pages::{PAGE, Pages};
+use super::pages::{Listed, PAGE, Pages};
 use super::session::{Ask, LoggedIn, Login, Session, Trouble, jwt_life};
 use super::{Call, Claimed, Lost, Provider, Tracked, json, pages, receipt};
 use crate::domain::account::ProviderKind;
@@ -76,7 +76,7 @@ impl SmartReceipt {
         window: Option<&Window>,
         seen: &mut Seen,
         keep: impl Fn(&str, &Value) -> bool + Send + Sync,
-    ) -> Result<Vec<(String, Value)>, NoRead> {
+    ) -> Result<Listed, NoRead> {
         let (mut pages, mut kept) = (Pages::default(), Vec::new());
         for number in 1usize.. {
             let rows = self.page(filters, number, seen).await?;
@@ -90,7 +90,7 @@ impl SmartReceipt {
                 break;
             }
         }
-        Ok(kept)
+        Ok(pages.listed(kept))
     }
 
     async fn page(&self, filters: &[(&str, &str)], number: usize, seen: &mut Seen) -> Result<Vec<Value>, NoRead> {
