@@ -9,6 +9,7 @@ mod lanes;
 mod order;
 mod outage;
 mod room;
+mod routes;
 mod standing;
 mod stopping;
 mod times;

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use crate::domain::account::{Account, ProviderKind};
 use crate::domain::check::{self, Violation};
 use crate::domain::document::Kind;
-use crate::domain::event::DocEvent;
-use crate::domain::id::{AccountName, FiscalId};
+use crate::domain::event::{DocEvent, ParentRef};
+use crate::domain::id::{AccountName, DocId, FiscalId};
 use crate::domain::state::State;
 use crate::error::{Error, Rejection};
 use crate::journal::View;
 use crate::queue::Queue;
 
 impl Queue {
-    /// Assigns documents that were taken before any account was known.
+    /// Assigns documents that were taken before any account was known: a child to its parent's account, any other to the
+    /// only one that can take it. What no account can be found for stays, and `status` shows it.
     pub(in crate::queue) fn route_unrouted(&self) -> Result<(), Error> {
         const BATCH: usize = 1_000;
         let accounts = self.accounts();
@@ -26,14 +27,28 @@ impl Queue {
             let ids = journal.in_state(State::Queued, after, BATCH)?;
             let Some(last) = ids.last() else { return Ok(()) };
             after = Some(*last);
-            let mut routed = Vec::new();
+            let mut routed: Vec<(DocId, AccountName)> = Vec::new();
             for id in ids {
                 let Some(progress) = journal.progress(id)?.filter(|progress| progress.account.is_none()) else {
                     continue;
                 };
                 let issuer = progress.fiscal_id.as_ref().map(FiscalId::as_str);
-                if let Ok(Some(account)) = choose_account(&accounts, None, progress.kind, issuer, None) {
-                    routed.push((progress.id, account.name.clone()));
+                let parent = match progress.parent {
+                    Some(ParentRef::Local(parent)) => match routed.iter().rfind(|(id, _)| *id == parent) {
+                        Some((_, account)) => Some(account.clone()),
+                        None => journal.progress(parent)?.and_then(|parent| parent.account),
+                    },
+                    _ => None,
+                };
+                // Another account cannot know the parent, whatever the configuration has.
+                if let Some(account) = parent {
+                    routed.push((progress.id, account));
+                    continue;
+                }
+                match choose_account(&accounts, None, progress.kind, issuer, None) {
+                    Ok(Some(account)) => routed.push((progress.id, account.name.clone())),
+                    Ok(None) => {}
+                    Err(rejection) => tracing::warn!(key = %progress.key, why = %rejection, "goes to no account"),
                 }
             }
             journal.transact(move |txn| -> Result<(), Error> {

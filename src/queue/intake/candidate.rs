@@ -80,7 +80,7 @@ impl Candidate {
         self.ready = Some(Ready::new(Enqueued {
             key: self.key.clone(),
             kind: Kind::Receipt,
-            account: self.account.as_ref().map(|account| account.name.clone()),
+            account: self.account_name(None),
             fiscal_id: Some(receipt.fiscal_id.clone()),
             parent: None,
             issued_at: self.issued_at.unwrap_or(self.taken_at),
@@ -124,12 +124,14 @@ impl Candidate {
         }
 
         let account = self.account_with(bound.as_ref())?;
+        let account_name =
+            account.as_ref().map(|account| account.name.clone()).or_else(|| self.account_name(bound.as_ref()));
         let verdict = match &bound {
             Some(bound) => parents::judge(txn, bound, body, account.as_deref(), self.taken_at)?,
             None => parents::Verdict::default(),
         };
         if let Body::Draft(draft) = body {
-            unused_invoice_name(txn, account.as_deref(), &draft.merchant_invoice_id)?;
+            unused_invoice_name(txn, account_name.as_ref(), &draft.merchant_invoice_id)?;
         }
         let fiscal_id = match body {
             Body::Receipt(receipt) => Some(receipt.fiscal_id.clone()),
@@ -139,7 +141,7 @@ impl Candidate {
         let enqueued = Enqueued {
             key: self.key.clone(),
             kind: body.kind(),
-            account: account.as_ref().map(|account| account.name.clone()),
+            account: account_name,
             fiscal_id,
             parent: parent_ref,
             issued_at: self.issued_at.unwrap_or(self.taken_at),
@@ -168,11 +170,22 @@ impl Candidate {
         let (Some(progress), Some(taken)) = (txn.progress(id)?, txn.document(id)?) else {
             return Err(Error::UnknownKey(self.key.to_string()));
         };
-        let other_account = self.named_account.is_some() && self.named_account != progress.account;
+        // Of the child of a parent without an account the name is not kept.
+        let kept = progress.account.is_some() || !matches!(progress.parent, Some(ParentRef::Local(_)));
+        let other_account = kept && self.named_account.is_some() && self.named_account != progress.account;
         if taken.fingerprint != fingerprint || other_account {
             return Err(Error::Rejected(key_reused(&self.key)));
         }
         Ok(Taken { id, state: progress.state, duplicate: true })
+    }
+
+    /// The name of its account, also while no account is known yet: what was named, or the account of its parent here.
+    fn account_name(&self, bound: Option<&Bound>) -> Option<AccountName> {
+        let unknown_yet = || match bound {
+            Some(Bound::Local(parent)) => parent.account.clone(),
+            _ => self.named_account.clone(),
+        };
+        self.account.as_ref().map(|account| account.name.clone()).or_else(unknown_yet)
     }
 
     fn account_with(&self, bound: Option<&Bound>) -> Result<Option<Arc<Account>>, Error> {
@@ -223,8 +236,8 @@ fn only_fiscal_id(body: &Body, account: Option<&Account>) -> Option<FiscalId> {
     }
 }
 
-fn unused_invoice_name(txn: &Transaction<'_>, account: Option<&Account>, name: &str) -> Result<(), Error> {
-    let Some(other) = txn.by_invoice_name(account.map(|account| &account.name), name)? else { return Ok(()) };
+fn unused_invoice_name(txn: &Transaction<'_>, account: Option<&AccountName>, name: &str) -> Result<(), Error> {
+    let Some(other) = txn.by_invoice_name(account, name)? else { return Ok(()) };
     let alive = txn.progress(other)?.filter(|other| !matches!(other.state, State::Refused | State::Cancelled));
     match alive {
         None => Ok(()),

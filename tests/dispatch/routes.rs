@@ -1,0 +1,84 @@
+//! Documents that were taken before any account was known.
+
+use super::*;
+
+/// A queue opened without accounts, as by a program that only enqueues.
+fn early() -> Bench {
+    let clock = Arc::new(TestClock::starting_at(MORNING.parse().unwrap()));
+    let folder = tempfile::tempdir().unwrap();
+    let journal = staffetta::journal::Options { index_in_memory: true, ..Default::default() };
+    let options = staffetta::queue::Options { clock: clock.clone(), accounts: Vec::new(), journal };
+    let queue = Queue::open_with(folder.path(), options).unwrap();
+    let script = || Script::new(&clock);
+    Bench { roma: script(), milano: script(), taxfree: script(), queue, dispatcher: None, folder, clock }
+}
+
+fn take(bench: &Bench, line: &str) -> Result<staffetta::view::Ticket, Error> {
+    bench.queue.take(staffetta::domain::line::parse(line.as_bytes()).unwrap())
+}
+
+fn void(key: &str, account: &str) -> String {
+    format!(r#"{{"key":"{key}","kind":"void","account":"{account}","parent":{{"remote_id":"far-{key}"}},"body":{{}}}}"#)
+}
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_sends_to_the_account_that_was_named_before_any_was_known() {
+    let mut bench = early();
+    // Two accounts can void what was issued elsewhere: only the name tells.
+    assert!(!take(&bench, &void("v", "shop-milano")).unwrap().duplicate);
+    assert!(take(&bench, &void("v", "shop-milano")).unwrap().duplicate, "the same line again");
+    let other = take(&bench, &void("v", "shop-roma"));
+    assert!(matches!(&other, Err(Error::Rejected(why)) if why.code == "key_reused"), "{other:?}");
+    bench.start();
+    bench.drained().await;
+    assert_eq!(bench.get("v").state, State::Registered);
+    assert_eq!((bench.milano.submitted(), bench.roma.submitted()), (vec!["v".to_owned()], vec![]));
+    assert!(!bench.queue.status().unwrap().needs_person);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_sends_a_child_where_its_parent_goes() {
+    let mut bench = early();
+    bench.sell("unnamed");
+    let sale = Receipt::new("01234567897".parse().unwrap())
+        .item(Item::new("Caffè", "1.20".parse().unwrap(), VatRate::Ten).quantity(2))
+        .cash("2.40".parse().unwrap());
+    let sale = sale.build().unwrap();
+    let named = staffetta::domain::document::NewDocument::from(sale).account("shop-milano".parse().unwrap());
+    bench.queue.enqueue("named", named).unwrap();
+    for parent in ["named", "unnamed"] {
+        let line = format!(
+            r#"{{"key":"r-{parent}","kind":"return","parent":{{"key":"{parent}"}},"body":{{"items":[{{"line":0,"quantity":1}}]}}}}"#
+        );
+        take(&bench, &line).unwrap();
+    }
+    assert_eq!(bench.get("r-named").account.as_deref(), Some("shop-milano"), "its parent's, from the start");
+    bench.start();
+    bench.drained().await;
+    assert_eq!(bench.milano.submitted(), ["named", "r-named"]);
+    assert_eq!(bench.roma.submitted(), ["unnamed", "r-unnamed"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_tells_a_person_of_what_no_account_will_take() {
+    let mut bench = early();
+    take(&bench, &void("gone", "shop-napoli")).unwrap();
+    take(&bench, &void("any", "shop-roma").replace(r#""account":"shop-roma","#, "")).unwrap();
+    bench.sell("good");
+    assert!(!bench.queue.status().unwrap().needs_person, "nothing is known of accounts yet");
+    bench.start();
+    bench.drained().await;
+    assert_eq!(bench.get("good").state, State::Registered);
+    let status = bench.queue.status().unwrap();
+    assert!(status.needs_person);
+    for (key, words) in [("gone", "shop-napoli is not in the configuration"), ("any", "names no account")] {
+        assert_eq!(bench.get(key).state, State::Queued);
+        let line = status.attention.iter().find(|line| line.key.as_deref() == Some(key)).expect("a line of it");
+        assert!(line.what.contains(words), "{}", line.what);
+    }
+    assert!(bench.get("gone").reason.unwrap().contains("shop-napoli is not in the configuration"));
+    for key in ["gone", "any"] {
+        bench.queue.cancel(key, "anna", "not ours").unwrap();
+    }
+    assert!(!bench.queue.status().unwrap().needs_person);
+}
