@@ -48,7 +48,7 @@ async fn dispatch_sends_a_child_where_its_parent_goes() {
     bench.queue.enqueue("named", named).unwrap();
     for parent in ["named", "unnamed"] {
         let line = format!(
-            r#"{{"key":"r-{parent}","kind":"return","parent":{{"key":"{parent}"}},"body":{{"items":[{{"line":0,"quantity":1}}]}}}}"#
+            r#"{{"key":"r-{parent}","kind":"return","parent":"{parent}","body":{{"items":[{{"line":0,"quantity":1}}]}}}}"#
         );
         take(&bench, &line).unwrap();
     }
