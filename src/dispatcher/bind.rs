@@ -1,8 +1,8 @@
 //! Late binding: what a document needs of its parent is only known when the parent's answers are there.
 
 use crate::domain::account::Account;
-use crate::domain::check;
-use crate::domain::document::{Body, Kind};
+use crate::domain::check::{self, ParentLine};
+use crate::domain::document::{Body, Kind, Return};
 use crate::domain::event::ParentRef;
 use crate::domain::id::DocId;
 use crate::domain::money::Decimal;
@@ -11,7 +11,9 @@ use crate::domain::totals;
 use crate::error::Error;
 use crate::journal::View;
 use crate::provider::Call;
-use crate::queue::{Story, parents};
+use crate::queue::Story;
+use crate::queue::item_ids::NoIds;
+use crate::queue::parents::{self, Lines};
 
 /// A document ready for its provider, or why it is not.
 #[derive(Debug)]
@@ -47,18 +49,30 @@ pub(crate) fn bind(view: &(impl View + ?Sized), progress: &Progress, account: &A
     };
     match &progress.parent {
         None => Ok(Binding::Ready(Box::new(call))),
-        Some(ParentRef::Remote(id)) => {
+        Some(parent @ ParentRef::Remote(id)) => {
+            let siblings = parents::living_children(view, parent, Some(&account.name))?;
+            if let Some(other) = against(progress, id, &siblings) {
+                return Ok(other);
+            }
             call.parent_id = Some(id.clone());
+            // Taken before this id was known to be a document's of this journal.
+            let here = parents::own(view, Some(&account.name), id)?.filter(|here| here.id != progress.id);
             if let Body::Return(goods) = &call.body {
-                for item in &goods.items {
-                    let Some(id) = item.id.clone() else {
-                        return Ok(Binding::Hold {
-                            code: "item_id_missing",
-                            why: "a return of a document issued elsewhere needs the authority's item ids, not lines"
-                                .to_owned(),
-                        });
-                    };
-                    call.return_items.push((id, item.quantity));
+                let lines = match here {
+                    Some(here) => lines_of(view, here.id, progress, &siblings)?.filter(|lines| lines.unknown.is_none()),
+                    None => None,
+                };
+                let items = match lines {
+                    Some(lines) => fitted(goods, &lines.lines, id),
+                    None => as_given(goods).ok_or_else(|| Binding::Hold {
+                        code: "item_id_missing",
+                        why: "a return of a document issued elsewhere needs the authority's item ids, not lines"
+                            .to_owned(),
+                    }),
+                };
+                match items {
+                    Ok(items) => call.return_items = items,
+                    Err(hold) => return Ok(hold),
                 }
             }
             Ok(Binding::Ready(Box::new(call)))
@@ -89,27 +103,16 @@ fn with_parent(
     if parent.state == State::Held {
         return Ok(Binding::Wait(format!("its parent {} is held", parent.key)));
     }
-    let siblings = parents::living_children(view, parent.id)?;
-    if let Some(open) = siblings.iter().find(|sibling| {
-        sibling.id != progress.id && matches!(sibling.state, State::Sending | State::InDoubt | State::Accepted)
-    }) {
-        return Ok(Binding::Wait(format!("{} about the same parent is not through yet", open.key)));
+    let siblings = parents::living_children(view, &ParentRef::Local(parent.id), Some(&account.name))?;
+    if let Some(other) = against(progress, parent.key.as_str(), &siblings) {
+        return Ok(other);
     }
     let Some(parent_id) = parent.remote_id.clone() else {
         return Ok(Binding::Wait(format!("its parent {} has no id of the provider yet", parent.key)));
     };
     call.parent_id = Some(parent_id);
     match &call.body {
-        Body::Void(_) if progress.kind == Kind::Void && parent.kind == Kind::Receipt => {
-            if let Some(goods) = siblings.iter().find(|sibling| sibling.kind == Kind::Return) {
-                let why =
-                    format!("{} has the return {}: a sale with returns must not be voided", parent.key, goods.key);
-                return Ok(Binding::Hold { code: "parent_returned", why });
-            }
-            if let Some(void) = siblings.iter().find(|sibling| sibling.kind == Kind::Void && sibling.id < progress.id) {
-                let why = format!("{} is already voided by {}", parent.key, void.key);
-                return Ok(Binding::Hold { code: "already_voided", why });
-            }
+        Body::Void(_) if parent.kind == Kind::Receipt => {
             if let Some(deadline) =
                 parents::void_deadline(&parent, Some(account)).filter(|_| progress.deadline.is_none())
             {
@@ -117,45 +120,29 @@ fn with_parent(
             }
         }
         Body::Return(goods) => {
-            if let Some(void) = siblings.iter().find(|sibling| sibling.kind == Kind::Void) {
-                let why = format!("{} is voided by {}: nothing of it can be returned", parent.key, void.key);
-                return Ok(Binding::Hold { code: "parent_voided", why });
-            }
-            // Only what came before this one counts against it: the order of intake is the order of rights.
-            let earlier: Vec<Progress> = siblings.iter().filter(|sibling| sibling.id < progress.id).cloned().collect();
-            let Some(mut lines) = parents::parent_lines(view, parent.id, &earlier, Some(progress.id))? else {
+            let Some(lines) = lines_of(view, parent.id, progress, &siblings)? else {
                 return Ok(Binding::Hold {
                     code: "parent_unreadable",
                     why: format!("the lines of {} cannot be read", parent.key),
                 });
             };
-            let Some(story) = Story::read(view, parent.id)? else {
-                return Ok(Binding::Wait(format!("its parent {} cannot be read", parent.key)));
-            };
-            match item_ids(&story) {
-                Ok(ids) => lines.iter_mut().zip(ids).for_each(|(line, id)| line.id = Some(id)),
-                Err(_) if story.remote.items.is_empty() && is_over(&parent) => {
-                    let why = format!(
-                        "the provider does not tell the item ids of {}: find them there, then enqueue the return by `id` \
-                         with {{\"remote_id\": …}} as its parent",
+            let items = match lines.unknown {
+                None => fitted(goods, &lines.lines, parent.key.as_str()),
+                Some(NoIds::Differ(why)) => Err(Binding::Hold { code: "items_differ", why }),
+                // The ids that a person found at the provider are all there is.
+                Some(NoIds::Untold) if is_over(&parent) => as_given(goods).ok_or_else(|| Binding::Hold {
+                    code: "items_unknown",
+                    why: format!(
+                        "the provider does not tell the item ids of {}: find them there, then enqueue the return by \
+                         `id` with {{\"remote_id\": …}} as its parent",
                         parent.key
-                    );
-                    return Ok(Binding::Hold { code: "items_unknown", why });
-                }
-                Err(why) if story.remote.items.is_empty() => return Ok(Binding::Wait(why)),
-                Err(why) => return Ok(Binding::Hold { code: "items_differ", why }),
-            }
-            let chosen = match check::returns(&goods.items, &lines) {
-                Ok(chosen) => chosen,
-                Err(violations) => {
-                    let why = format!("it does not fit its parent {}: {}", parent.key, check::Violations(violations));
-                    return Ok(Binding::Hold { code: "return_does_not_fit", why });
-                }
+                    ),
+                }),
+                Some(NoIds::Untold) => Err(Binding::Wait("the authority's item ids are not known yet".to_owned())),
             };
-            for (item, index) in goods.items.iter().zip(chosen) {
-                let id = lines.get(index).and_then(|line| line.id.clone());
-                let id = id.ok_or_else(|| Error::UnknownKey(format!("of line {index} of {}", parent.key)))?;
-                call.return_items.push((id, item.quantity));
+            match items {
+                Ok(items) => call.return_items = items,
+                Err(other) => return Ok(other),
             }
         }
         _ => {}
@@ -163,42 +150,76 @@ fn with_parent(
     Ok(Binding::Ready(Box::new(call)))
 }
 
+/// Whether another document about the same parent is being sent, or owes its verdict.
+pub(crate) fn is_open(progress: &Progress, other: &Progress) -> bool {
+    other.id != progress.id && matches!(other.state, State::Sending | State::InDoubt | State::Accepted)
+}
+
+/// Whether another document about the same parent comes before this one. The order of intake is the order of rights,
+/// but what the authority may have cannot be undone by it.
+fn precedes(other: &Progress, progress: &Progress) -> bool {
+    let may_be_there = !matches!(other.state, State::Queued | State::Held) || other.may_have_left();
+    other.id < progress.id || (other.id != progress.id && may_be_there)
+}
+
+/// What another document about the same parent has against this one.
+fn against(progress: &Progress, parent: &str, siblings: &[Progress]) -> Option<Binding> {
+    if let Some(open) = siblings.iter().find(|sibling| is_open(progress, sibling)) {
+        return Some(Binding::Wait(format!("{} about the same parent is not through yet", open.key)));
+    }
+    let before = |kind: Kind| siblings.iter().find(|sibling| sibling.kind == kind && precedes(sibling, progress));
+    match progress.kind {
+        // A tax-free invoice has no returns.
+        Kind::Void => {
+            let returned = before(Kind::Return).map(|goods| {
+                let why = format!("{parent} has the return {}: a sale with returns must not be voided", goods.key);
+                Binding::Hold { code: "parent_returned", why }
+            });
+            returned.or_else(|| {
+                let void = before(Kind::Void)?;
+                let why = format!("{parent} is already voided by {}", void.key);
+                Some(Binding::Hold { code: "already_voided", why })
+            })
+        }
+        Kind::Return => before(Kind::Void).map(|void| {
+            let why = format!("{parent} is voided by {}: nothing of it can be returned", void.key);
+            Binding::Hold { code: "parent_voided", why }
+        }),
+        _ => None,
+    }
+}
+
+/// The lines of a return's parent, with what the returns before it took back.
+fn lines_of(
+    view: &(impl View + ?Sized),
+    parent: DocId,
+    progress: &Progress,
+    siblings: &[Progress],
+) -> Result<Option<Lines>, Error> {
+    let before: Vec<Progress> = siblings.iter().filter(|sibling| precedes(sibling, progress)).cloned().collect();
+    parents::parent_lines(view, parent, &before, Some(progress.id))
+}
+
+/// The items of a return that fits its parent, by the authority's ids.
+fn fitted(goods: &Return, lines: &[ParentLine], parent: &str) -> Result<Vec<(String, Decimal)>, Binding> {
+    let chosen = check::returns(&goods.items, lines).map_err(|violations| {
+        let why = format!("it does not fit its parent {parent}: {}", check::Violations(violations));
+        Binding::Hold { code: "return_does_not_fit", why }
+    })?;
+    let id_of = |index: usize| lines.get(index).and_then(|line| line.id.clone());
+    let items = goods.items.iter().zip(chosen).map(|(item, index)| Some((id_of(index)?, item.quantity)));
+    items.collect::<Option<_>>().ok_or_else(|| Binding::Hold {
+        code: "items_differ",
+        why: format!("the authority's id of a line of {parent} is not known"),
+    })
+}
+
+/// The items of a return by the ids that it gives; `None` when one is given by its line.
+fn as_given(goods: &Return) -> Option<Vec<(String, Decimal)>> {
+    goods.items.iter().map(|item| Some((item.id.clone()?, item.quantity))).collect()
+}
+
 /// Whether nothing more is asked about a document that the authority has.
 fn is_over(parent: &Progress) -> bool {
     parent.state == State::Registered && parent.due_at.is_none()
-}
-
-/// The authority's item ids, one for each line of our sale. By order, and each must agree in text, quantity, price and
-/// rate (PROVIDERS.md 6); if the order differs, by content where that is unambiguous.
-fn item_ids(story: &Story) -> Result<Vec<String>, String> {
-    let Body::Receipt(receipt) = &story.body else {
-        return Err("its parent is not a sale".to_owned());
-    };
-    let theirs = &story.remote.items;
-    if theirs.is_empty() {
-        return Err("the authority's item ids are not known yet".to_owned());
-    }
-    if theirs.len() != receipt.items.len() {
-        return Err(format!("the authority has {} lines, the sale here {}", theirs.len(), receipt.items.len()));
-    }
-    let same = |ours: &crate::domain::document::Item, item: &crate::domain::outcome::RemoteItem| {
-        let number = |text: &str| text.parse::<Decimal>().ok();
-        let trim = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
-        trim(&ours.description) == trim(&item.description)
-            && number(&item.quantity).is_none_or(|quantity| quantity == ours.quantity)
-            && number(&item.gross_price).is_none_or(|price| price == ours.unit_price)
-            && (item.vat_rate.is_empty() || item.vat_rate.trim_matches('\'') == ours.vat_rate_code.code())
-    };
-    if receipt.items.iter().zip(theirs).all(|(ours, item)| same(ours, item) && !item.id.is_empty()) {
-        return Ok(theirs.iter().map(|item| item.id.clone()).collect());
-    }
-    let mut left: Vec<_> = theirs.iter().filter(|item| !item.id.is_empty()).collect();
-    let mut ids = Vec::with_capacity(theirs.len());
-    for (line, ours) in receipt.items.iter().enumerate() {
-        let Some(position) = left.iter().position(|item| same(ours, item)) else {
-            return Err(format!("line {line} of the sale ({}) is not among the authority's lines", ours.description));
-        };
-        ids.push(left.remove(position).id.clone());
-    }
-    Ok(ids)
 }

@@ -22,7 +22,7 @@ use crate::domain::trust;
 use crate::error::Error;
 use crate::journal::View;
 use crate::provider::{BARE_BAD_REQUEST, Call, Claimed, Lost, Provider, SLACK};
-use crate::queue::{Queue, Story};
+use crate::queue::{Queue, Story, parents};
 
 /// Negative looks that must agree before a document may be sent again.
 const NEGATIVES: u32 = 2;
@@ -330,24 +330,13 @@ impl Seen {
 
 /// Whether another note for the same invoice was sent, or may have been.
 async fn other_notes(shared: &Shared, progress: &Progress) -> Result<bool, Error> {
-    let (id, parent) = (progress.id, progress.parent.clone());
+    let (id, parent, account) = (progress.id, progress.parent.clone(), progress.account.clone());
     shared
         .read(move |queue| {
-            let journal = queue.journal();
-            let siblings = match parent {
-                Some(ParentRef::Local(parent)) => journal.children(parent)?,
-                Some(ParentRef::Remote(remote)) => journal.children_of_remote(&remote)?,
-                None => Vec::new(),
-            };
-            for sibling in siblings.into_iter().filter(|sibling| *sibling != id) {
-                let sent = journal
-                    .progress(sibling)?
-                    .is_some_and(|sibling| sibling.state == State::Registered || sibling.may_have_left());
-                if sent {
-                    return Ok(true);
-                }
-            }
-            Ok(false)
+            let Some(parent) = parent else { return Ok(false) };
+            let sent = |sibling: &Progress| sibling.state == State::Registered || sibling.may_have_left();
+            let others = parents::about(queue.journal(), &parent, account.as_ref())?;
+            Ok(others.iter().any(|other| other.id != id && sent(other)))
         })
         .await
 }

@@ -22,6 +22,7 @@ use crate::domain::state::{Progress, State};
 use crate::error::Error;
 use crate::journal::View;
 use crate::provider::{Call, Provider};
+use crate::queue::parents;
 
 /// The attention of a tax-free invoice that customs refused.
 pub(super) const DEBIT_NOTE_NEEDED: &str = "debit_note_needed";
@@ -190,10 +191,17 @@ fn intend(
 ) -> impl Future<Output = Result<Intent, Error>> + Send + use<> {
     let (id, account, fiscal_id) = (progress.id, progress.account.clone(), progress.fiscal_id.clone());
     let number = progress.attempt.as_ref().map_or(0, |attempt| attempt.number) + 1;
+    let of = progress.clone();
     shared.hand_over(move |txn| {
         let queued = txn.progress(id)?.is_some_and(|progress| progress.state == State::Queued);
         let held = txn.holds()?.iter().any(|hold| hold.covers(account.as_ref(), fiscal_id.as_ref()));
         if !queued || held {
+            return Ok(Intent::NotNow);
+        }
+        // One that names the same parent in another way is on another lane.
+        if let Some(parent) = &of.parent
+            && parents::living_children(txn, parent, account.as_ref())?.iter().any(|other| bind::is_open(&of, other))
+        {
             return Ok(Intent::NotNow);
         }
         if let Some(before) = behind {

@@ -5,6 +5,7 @@ mod clocks;
 mod due;
 mod feed;
 mod intake;
+pub(crate) mod item_ids;
 pub(crate) mod lines;
 mod operator;
 pub(crate) mod parents;

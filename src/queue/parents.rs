@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::item_ids::{NoIds, item_ids};
 use super::story::Story;
 use crate::domain::account::{Account, ProviderKind};
 use crate::domain::calendar;
 use crate::domain::check::{self, ParentLine, Violation};
 use crate::domain::document::{Body, Kind, Parent, Return};
 use crate::domain::event::ParentRef;
-use crate::domain::id::{DocId, FiscalId};
+use crate::domain::id::{AccountName, DocId, FiscalId};
 use crate::domain::state::{Progress, State};
 use crate::domain::totals::{self, BadTotals, Kept, Totals};
 use crate::error::{Error, Rejection};
@@ -54,9 +55,17 @@ pub(super) struct Verdict {
     pub(super) cancels: Option<DocId>,
 }
 
-pub(super) fn find(view: &(impl View + ?Sized), parent: &Parent) -> Result<Bound, Error> {
+/// Finds a parent. One given by the provider's id is a document of this journal all the same if the account has it here.
+pub(super) fn find(
+    view: &(impl View + ?Sized),
+    parent: &Parent,
+    account: Option<&AccountName>,
+) -> Result<Bound, Error> {
     match parent {
-        Parent::Remote(id) => Ok(Bound::Remote(id.clone())),
+        Parent::Remote(id) => Ok(match own(view, account, id)? {
+            Some(parent) => Bound::Local(Box::new(parent)),
+            None => Bound::Remote(id.clone()),
+        }),
         Parent::Key(key) => {
             let progress = match view.find(key)? {
                 Some(id) => view.progress(id)?,
@@ -81,7 +90,7 @@ pub(super) fn judge(
     account: Option<&Account>,
     now: DateTime<Utc>,
 ) -> Result<Verdict, Error> {
-    let siblings = siblings(txn, bound)?;
+    let siblings = living_children(txn, &bound.reference(), account.map(|account| &account.name))?;
     let Bound::Local(parent) = bound else {
         // Of a document issued elsewhere this journal only knows what it sent about it itself.
         conflicts(body, &siblings, "the document issued elsewhere")?;
@@ -119,19 +128,6 @@ pub(super) fn judge(
 
 fn conflict<T>(message: String) -> Result<T, Error> {
     Err(Error::Rejected(Rejection::new("parent_conflict", message)))
-}
-
-/// The other children that still count: not refused, failed or cancelled.
-fn siblings(view: &(impl View + ?Sized), bound: &Bound) -> Result<Vec<Progress>, Error> {
-    let ids = match bound {
-        Bound::Local(parent) => view.children(parent.id)?,
-        Bound::Remote(id) => view.children_of_remote(id)?,
-    };
-    let mut alive = Vec::new();
-    for id in ids {
-        alive.extend(view.progress(id)?.filter(counts));
-    }
-    Ok(alive)
 }
 
 /// Whether a child is, or may become, a fact at the authority.
@@ -197,8 +193,10 @@ pub(crate) fn void_deadline(parent: &Progress, account: Option<&Account>) -> Opt
 }
 
 fn returned(txn: &Transaction<'_>, parent: &Progress, goods: &Return, siblings: &[Progress]) -> Result<Verdict, Error> {
-    let Some(lines) = parent_lines(txn, parent.id, siblings, None)? else { return Ok(Verdict::default()) };
-    if lines.iter().all(|line| line.id.is_none()) && goods.items.iter().any(|item| item.id.is_some()) {
+    let Some(Lines { lines, unknown }) = parent_lines(txn, parent.id, siblings, None)? else {
+        return Ok(Verdict::default());
+    };
+    if unknown.is_some() && goods.items.iter().any(|item| item.id.is_some()) {
         // The authority's ids are not known yet; the return is checked again before it is sent.
         return Ok(Verdict::default());
     }
@@ -219,23 +217,31 @@ fn returned(txn: &Transaction<'_>, parent: &Progress, goods: &Return, siblings: 
     Ok(Verdict { totals: Some(Kept::from(&totals)), ..Verdict::default() })
 }
 
+/// The lines of a sale of this journal.
+pub(crate) struct Lines {
+    /// With their ids, where these are known, and with what was taken back of each.
+    pub(crate) lines: Vec<ParentLine>,
+    /// Why the ids are not known.
+    pub(crate) unknown: Option<NoIds>,
+}
+
 /// The lines of a sale of this journal with what its returns (but `except`) took back so far.
 pub(crate) fn parent_lines(
     view: &(impl View + ?Sized),
     parent: DocId,
     siblings: &[Progress],
     except: Option<DocId>,
-) -> Result<Option<Vec<ParentLine>>, Error> {
+) -> Result<Option<Lines>, Error> {
     let Some(story) = Story::read(view, parent)? else { return Ok(None) };
     let (Body::Receipt(receipt), Ok(Some(Totals::Sale(sale)))) = (&story.body, story.taken.totals.read(Kind::Receipt))
     else {
         return Ok(None);
     };
     let mut lines = totals::parent_lines(receipt, &sale);
-    if story.remote.items.len() == lines.len() {
-        for (line, item) in lines.iter_mut().zip(&story.remote.items) {
-            line.id = Some(item.id.clone());
-        }
+    // Before the sum: what was returned by id counts on the line that the id is of.
+    let ids = item_ids(receipt, &story.remote.items);
+    if let Ok(ids) = &ids {
+        lines.iter_mut().zip(ids).for_each(|(line, id)| line.id = Some(id.clone()));
     }
     for sibling in siblings.iter().filter(|sibling| sibling.kind == Kind::Return && Some(sibling.id) != except) {
         let Some(taken) = view.document(sibling.id)? else { continue };
@@ -251,16 +257,62 @@ pub(crate) fn parent_lines(
             }
         }
     }
-    Ok(Some(lines))
+    Ok(Some(Lines { lines, unknown: ids.err() }))
 }
 
-/// The children of a sale that count.
-pub(crate) fn living_children(view: &(impl View + ?Sized), parent: DocId) -> Result<Vec<Progress>, Error> {
-    let mut alive = Vec::new();
-    for id in view.children(parent)? {
-        alive.extend(view.progress(id)?.filter(counts));
+/// The document of this journal that an account has under this id.
+pub(crate) fn own(
+    view: &(impl View + ?Sized),
+    account: Option<&AccountName>,
+    id: &str,
+) -> Result<Option<Progress>, Error> {
+    let Some(account) = account else { return Ok(None) };
+    Ok(match view.by_remote(account, id)? {
+        Some(parent) => view.progress(parent)?,
+        None => None,
+    })
+}
+
+/// All documents about a parent, in order of intake, whether they name it by its key or by the provider's id: that one
+/// may have become known only after some were taken by it.
+pub(crate) fn about(
+    view: &(impl View + ?Sized),
+    parent: &ParentRef,
+    account: Option<&AccountName>,
+) -> Result<Vec<Progress>, Error> {
+    let here = match parent {
+        ParentRef::Local(id) => view.progress(*id)?,
+        ParentRef::Remote(id) => own(view, account, id)?,
+    };
+    let account = here.as_ref().map_or(account, |here| here.account.as_ref());
+    let remote_id = match (&here, parent) {
+        (Some(here), _) => here.remote_id.as_deref(),
+        (None, ParentRef::Remote(id)) => Some(id.as_str()),
+        (None, ParentRef::Local(_)) => None,
+    };
+    let mut children = Vec::new();
+    for id in here.as_ref().map(|here| view.children(here.id)).transpose()?.unwrap_or_default() {
+        children.extend(view.progress(id)?);
     }
-    Ok(alive)
+    for id in remote_id.map(|id| view.children_of_remote(id)).transpose()?.unwrap_or_default() {
+        // Another provider's document may have the same id. One without an account yet may be about any.
+        let same = |child: &Progress| account.is_none() || child.account.is_none() || child.account.as_ref() == account;
+        children.extend(view.progress(id)?.filter(same));
+    }
+    children.sort_unstable_by_key(|child| child.id);
+    children.dedup_by_key(|child| child.id);
+    Ok(children)
+}
+
+/// The documents about a parent that count.
+pub(crate) fn living_children(
+    view: &(impl View + ?Sized),
+    parent: &ParentRef,
+    account: Option<&AccountName>,
+) -> Result<Vec<Progress>, Error> {
+    let mut children = about(view, parent, account)?;
+    children.retain(counts);
+    Ok(children)
 }
 
 pub(super) fn unreadable_totals(id: DocId, error: &BadTotals) -> Error {

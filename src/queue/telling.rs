@@ -2,6 +2,7 @@
 
 use serde_json::value::RawValue;
 
+use super::item_ids::item_ids;
 use super::reason::{self, Surroundings};
 use super::story::Story;
 use crate::domain::document::Body;
@@ -77,11 +78,12 @@ pub(super) fn document(
 fn remote(story: &Story) -> RemoteView {
     let remote = &story.remote;
     let lines = match &story.body {
-        Body::Receipt(receipt) => receipt.items.len(),
-        _ => 0,
+        Body::Receipt(receipt) => item_ids(receipt, &remote.items).unwrap_or_default(),
+        _ => Vec::new(),
     };
-    let items = remote.items.iter().enumerate().map(|(index, item)| RemoteItemView {
-        line: u32::try_from(index).ok().filter(|_| remote.items.len() == lines),
+    let line = |id: &String| lines.iter().position(|line| line == id).and_then(|line| u32::try_from(line).ok());
+    let items = remote.items.iter().map(|item| RemoteItemView {
+        line: line(&item.id),
         id: item.id.clone(),
         description: item.description.clone(),
         quantity: item.quantity.clone(),

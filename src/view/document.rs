@@ -100,7 +100,7 @@ pub struct DocumentView {
     pub events: Vec<EventView>,
 }
 
-/// A parent, as the till named it.
+/// A parent: by its key if it was in this journal when the document was taken, however the till named it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ParentView {
     /// By key.

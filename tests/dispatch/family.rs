@@ -52,3 +52,86 @@ async fn dispatch_sends_a_void_of_an_open_parent_only_when_its_fate_is_known() {
     assert_eq!(bench.roma.submitted(), ["a", "void"]);
     assert_eq!(bench.get("void").state, State::Registered);
 }
+
+/// A correction that names its parent by the provider's id.
+fn by_id(document: impl FnOnce(Parent) -> NewDocument, id: &str) -> NewDocument {
+    let mut document = document(Parent::Remote(id.to_owned()));
+    document.account = Some("shop-roma".parse().unwrap());
+    document
+}
+
+fn key(key: &str) -> Parent {
+    Parent::Key(key.parse().unwrap())
+}
+
+#[track_caller]
+fn rejected(answer: Result<staffetta::view::Ticket, Error>, code: &str) {
+    assert!(matches!(&answer, Err(Error::Rejected(rejection)) if rejection.code == code), "{answer:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_knows_a_parent_given_by_the_providers_id() {
+    let mut bench = Bench::new(MORNING);
+    bench.sell("a");
+    bench.sell("b");
+    bench.start();
+    bench.drained().await;
+    let back = || by_id(|parent| Return::of(parent).id("item-0", 1).into(), "r1");
+    bench.queue.enqueue("back", back()).unwrap();
+    assert!(bench.queue.enqueue("back", back()).unwrap().duplicate);
+    assert_eq!(bench.get("back").parent, Some(staffetta::view::ParentView::Key("a".to_owned())));
+    assert!(bench.get("back").totals.is_some());
+    bench.drained().await;
+    rejected(bench.queue.enqueue("void", Void::of(key("a"))), "parent_conflict");
+    rejected(bench.queue.enqueue("void", by_id(Void::of, "r1")), "parent_conflict");
+    rejected(bench.queue.enqueue("more", Return::of(key("a")).line(0, 2)), "invalid");
+    rejected(bench.queue.enqueue("more", by_id(|parent| Return::of(parent).id("item-0", 2).into(), "r1")), "invalid");
+    bench.queue.enqueue("void b", by_id(Void::of, "r2")).unwrap();
+    rejected(bench.queue.enqueue("again", Void::of(key("b"))), "parent_conflict");
+    bench.drained().await;
+    assert_eq!(bench.roma.submitted(), ["a", "b", "back", "void b"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_never_voids_what_was_returned_by_an_id_that_became_known_later() {
+    let mut bench = Bench::new(MORNING);
+    bench.sell("a");
+    bench.roma.will_answer([unknown()]).will_find([LookUpOutcome::NotFound, LookUpOutcome::Found(remote("r9"))]);
+    bench.start();
+    bench.pass(Duration::from_secs(1)).await;
+    bench.queue.enqueue("void", Void::of(key("a"))).unwrap();
+    let back = || by_id(|parent| Return::of(parent).id("item-0", 1).into(), "r9");
+    bench.queue.enqueue("back", back()).unwrap();
+    bench.drained().await;
+    assert_eq!(bench.roma.submitted(), ["a", "back"]);
+    let view = bench.get("void");
+    assert_eq!(view.state, State::Held);
+    assert!(view.reason.unwrap().contains("has the return back"));
+    rejected(bench.queue.enqueue("another", Void::of(key("a"))), "parent_conflict");
+    assert!(bench.queue.enqueue("back", back()).unwrap().duplicate, "the same line is the same document");
+}
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_counts_a_return_by_id_on_the_line_that_the_id_is_of() {
+    let mut bench = Bench::new(MORNING);
+    let item = |name: &str, price: &str| Item::new(name, price.parse().unwrap(), VatRate::Ten);
+    let sale = Receipt::new("12345678903".parse().unwrap()).item(item("Caffè", "1.00")).item(item("Vino", "9.00"));
+    bench.queue.enqueue("a", sale.cash("10.00".parse().unwrap()).build().unwrap()).unwrap();
+    let told = ["Vino", "Caffè"].map(|name| RemoteItem {
+        id: name.to_owned(),
+        description: name.to_owned(),
+        ..RemoteItem::default()
+    });
+    bench.roma.will_tell([TrackOutcome::Registered(Box::new(Remote { items: told.to_vec(), ..*remote("r1") }))]);
+    bench.start();
+    bench.drained().await;
+    let lines: Vec<_> = bench.get("a").remote.items.iter().map(|item| item.line).collect();
+    assert_eq!(lines, [Some(1), Some(0)]);
+    bench.queue.enqueue("back", Return::of(key("a")).id("Vino", 1)).unwrap();
+    let totals = bench.get("back").totals.unwrap().to_string();
+    assert!(totals.contains("\"9.00\""), "{totals}");
+    rejected(bench.queue.enqueue("again", Return::of(key("a")).line(1, 1)), "invalid");
+    bench.queue.enqueue("rest", Return::of(key("a")).line(0, 1)).unwrap();
+    bench.drained().await;
+    assert_eq!(bench.roma.submitted(), ["a", "back", "rest"]);
+}

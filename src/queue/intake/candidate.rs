@@ -115,10 +115,15 @@ impl Candidate {
         };
         let bound = match &self.parent {
             None => None,
-            Some(parent) => Some(parents::find(txn, parent)?),
+            Some(parent) => Some(parents::find(txn, parent, self.account.as_ref().map(|account| &account.name))?),
         };
         let parent_ref = bound.as_ref().map(Bound::reference);
-        let fingerprint = self.fingerprint.unwrap_or_else(|| self.fingerprint_of(body, parent_ref.as_ref()));
+        // Of the parent as it was given: a line is the same line after its parent became known here.
+        let given = match &self.parent {
+            Some(Parent::Remote(id)) => Some(ParentRef::Remote(id.clone())),
+            _ => parent_ref.clone(),
+        };
+        let fingerprint = self.fingerprint.unwrap_or_else(|| self.fingerprint_of(body, given.as_ref()));
         if let Some(id) = known {
             return self.repeated(txn, id, fingerprint);
         }
