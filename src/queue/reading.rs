@@ -193,6 +193,23 @@ impl Queue {
                 lines.push(of_account(account.name.as_str(), what, why, now));
             }
         }
+        // What no account takes waits for ever, unless a person hears of it.
+        let known = !surroundings.accounts.is_empty();
+        for group in self.journal().groups()?.into_iter().filter(|group| known && group.account.is_none()) {
+            let left = MAX_ATTENTION.saturating_sub(lines.len());
+            for id in self.journal().ready(&group, None, left)? {
+                let Some(progress) = self.journal().progress(id)? else { continue };
+                lines.push(AttentionLine {
+                    key: Some(progress.key.to_string()),
+                    account: None,
+                    what: "account_unknown".to_owned(),
+                    why: "it names no account, and none or several of the configuration can take it: change the configuration, or \
+                          cancel it and enqueue it anew with `account`"
+                        .to_owned(),
+                    since: progress.changed_at,
+                });
+            }
+        }
         for id in self.journal().needing_attention(MAX_ATTENTION)? {
             let Some(progress) = self.journal().progress(id)? else { continue };
             let account = progress.account.as_ref().map(ToString::to_string);
