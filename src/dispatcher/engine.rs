@@ -12,6 +12,7 @@ use super::hands::Hands;
 use super::holds;
 use super::lane::Lane;
 use super::office::{self, Done, Office};
+use super::plan;
 use super::settings::{Managed, Settings};
 use super::shared::{Shared, Taken};
 use super::stock::Stock;
@@ -136,6 +137,7 @@ impl Engine {
         idle: watch::Sender<u64>,
     ) -> Result<Engine, Error> {
         queue.set_accounts(accounts.iter().map(|managed| managed.account.clone()).collect())?;
+        queue.set_guard(settings.on_the_wire().saturating_add(plan::GUARD));
         let journal_id = *queue.journal().id().as_bytes();
         let (shared, taken) = Shared::new(queue, settings);
         let mut offices = HashMap::new();
@@ -255,7 +257,7 @@ impl Engine {
     async fn wind_down(&mut self) {
         self.offices.values().for_each(|office| office.closings.close());
         let mut stop = self.stop.clone();
-        let patience = tokio::time::sleep(self.shared.settings.on_the_wire());
+        let patience = tokio::time::sleep(self.shared.settings.answer_timeout);
         tokio::pin!(patience);
         loop {
             tokio::select! {

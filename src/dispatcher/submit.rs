@@ -191,7 +191,7 @@ fn intend(
 ) -> impl Future<Output = Result<Intent, Error>> + Send + use<> {
     let (id, account, fiscal_id) = (progress.id, progress.account.clone(), progress.fiscal_id.clone());
     let number = progress.attempt.as_ref().map_or(0, |attempt| attempt.number) + 1;
-    let of = progress.clone();
+    let child = progress.parent.is_some().then(|| progress.clone());
     shared.hand_over(move |txn| {
         let queued = txn.progress(id)?.is_some_and(|progress| progress.state == State::Queued);
         let held = txn.holds()?.iter().any(|hold| hold.covers(account.as_ref(), fiscal_id.as_ref()));
@@ -199,8 +199,9 @@ fn intend(
             return Ok(Intent::NotNow);
         }
         // One that names the same parent in another way is on another lane.
-        if let Some(parent) = &of.parent
-            && parents::living_children(txn, parent, account.as_ref())?.iter().any(|other| bind::is_open(&of, other))
+        if let Some(child) = &child
+            && let Some(parent) = &child.parent
+            && parents::living_children(txn, parent, account.as_ref())?.iter().any(|other| bind::is_open(child, other))
         {
             return Ok(Intent::NotNow);
         }

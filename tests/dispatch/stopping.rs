@@ -72,6 +72,20 @@ async fn dispatch_stops_gently_after_what_is_on_the_wire() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn dispatch_waits_for_what_is_on_the_wire_no_longer_than_for_an_answer() {
+    let mut bench = Bench::new(MORNING);
+    bench.roma.takes(Duration::from_secs(3_600));
+    bench.sell("a");
+    bench.start_with(Settings { answer_timeout: Duration::from_secs(7), ..Settings::default() });
+    bench.pass(Duration::from_secs(5)).await;
+    let before = bench.clock.true_time();
+    bench.dispatcher.take().unwrap().stop().await.unwrap();
+    let waited = bench.clock.true_time() - before;
+    assert!((TimeDelta::seconds(7)..TimeDelta::seconds(8)).contains(&waited), "{waited}");
+    assert_eq!(bench.get("a").state, State::InDoubt);
+}
+
+#[tokio::test(start_paused = true)]
 async fn dispatch_stopped_at_once_leaves_what_was_on_the_wire_in_doubt() {
     let mut bench = one_on_the_wire().await;
     bench.dispatcher.take().unwrap().stop_now().await;
