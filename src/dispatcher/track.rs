@@ -80,6 +80,8 @@ async fn ask(shared: &Shared, provider: Arc<dyn Provider>, account: &Account, id
         done.clock_skew_ms = answer.clock_skew_ms.or(done.clock_skew_ms);
         match &answer.outcome {
             TrackOutcome::Unreadable { .. } => done.health = Health::Failed,
+            // Said of this document before: who released the hold since need not hear it until the provider has tried again.
+            TrackOutcome::PendingHeld { hold, .. } if followed.progress.reason == hold.detail => {}
             TrackOutcome::Hold(hold) | TrackOutcome::PendingHeld { hold, .. } => {
                 done.hold = Some((followed.progress.fiscal_id.clone(), hold.clone()));
             }
@@ -117,8 +119,9 @@ fn events(shared: &Shared, account: &Account, followed: &Followed, answer: Answe
     let due_at = after(now, shared.settings.track.delay(progress.asked + 1, progress.id.0));
     let again = |why: String| DocEvent::Tracked { remote: Box::default(), why, due_at };
     match answer.outcome {
-        TrackOutcome::Pending(remote) | TrackOutcome::PendingHeld { remote, .. } => {
-            pending(account, progress, *remote, now, due_at)
+        TrackOutcome::Pending(remote) => pending(account, progress, *remote, None, (now, due_at)),
+        TrackOutcome::PendingHeld { remote, hold } => {
+            pending(account, progress, *remote, Some(hold.detail), (now, due_at))
         }
         TrackOutcome::Registered(remote) => registered(followed, *remote, now, due_at),
         TrackOutcome::Failed { certain: true, code, message, remote } => match progress.state {
@@ -157,8 +160,8 @@ fn pending(
     account: &Account,
     progress: &Progress,
     remote: Remote,
-    now: DateTime<Utc>,
-    due_at: Option<DateTime<Utc>>,
+    refusal: Option<String>,
+    (now, due_at): (DateTime<Utc>, Option<DateTime<Utc>>),
 ) -> Vec<DocEvent> {
     let mut events = Vec::new();
     if progress.kind == Kind::Draft {
@@ -173,6 +176,7 @@ fn pending(
     }
     let says = remote.status.clone().unwrap_or_default();
     let why = match says.as_str() {
+        _ if refusal.is_some() => refusal.unwrap_or_default(),
         "retry" => "the provider could not reach the authority and tries again by itself".to_owned(),
         _ => String::new(),
     };

@@ -168,3 +168,32 @@ async fn dispatch_holds_after_three_equal_refusals_in_a_row() {
     assert_eq!(bench.get("c").state, State::Refused);
     assert_eq!(bench.get("d").state, State::Queued);
 }
+
+/// The provider tries again by itself in its own time; until then it goes on saying what it said before.
+#[tokio::test(start_paused = true)]
+async fn dispatch_does_not_hold_again_for_what_a_document_said_before_the_release() {
+    let mut bench = Bench::new(MORNING);
+    bench.sell("a");
+    let refused = || {
+        let (scope, reason) = (HoldScope::FiscalId, HoldReason::Credentials);
+        let hold = HoldAnswer { scope, reason, detail: "INVALID_CREDENTIALS".to_owned() };
+        TrackOutcome::PendingHeld { remote: remote("r1"), hold }
+    };
+    bench.roma.will_answer([SubmitOutcome::Accepted(remote("r1"))]).will_tell((0..3).map(|_| refused()));
+    bench.start();
+    let held = |bench: &Bench| bench.queue.status().unwrap().accounts[0].holds.len();
+    while held(&bench) == 0 {
+        bench.pass(Duration::from_secs(1)).await;
+    }
+    assert!(bench.queue.release("shop-roma", Some("12345678903"), "anna", "changed").unwrap().done);
+    let asked = bench.roma.seen("track").len();
+    while bench.roma.seen("track").len() < asked + 2 {
+        bench.pass(Duration::from_secs(1)).await;
+    }
+    bench.pass(Duration::from_secs(1)).await;
+    assert_eq!(held(&bench), 0, "{:?}", bench.get("a"));
+    bench.sell("b");
+    bench.roma.will_answer([SubmitOutcome::Accepted(remote("r2"))]).will_tell([refused(), refused()]);
+    bench.pass(Duration::from_secs(3_600)).await;
+    assert_eq!(held(&bench), 1, "another document says it for the first time");
+}
