@@ -184,12 +184,7 @@ pub fn next_start(now: DateTime<Utc>, desk: &Desk, on_the_wire: Duration) -> Opt
     if let Some(turn) = spread_end(now, desk) {
         return Some(turn);
     }
-    let span = TimeDelta::from_std(on_the_wire.saturating_add(GUARD)).ok()?;
-    let soon = now.checked_add_signed(span)?;
-    let end = desk
-        .blackout
-        .end_of(now)
-        .or_else(|| desk.blackout.end_of(desk.blackout.next_start(now).filter(|start| *start <= soon)?));
+    let end = desk.blackout.silent_until(now, on_the_wire.saturating_add(GUARD));
     end.and_then(|end| end.checked_add_signed(TimeDelta::from_std(desk.spread).ok()?))
         .map(|at| at.max(now + TimeDelta::seconds(1)))
 }

@@ -58,14 +58,13 @@ impl Skew {
 /// The ids that this journal owns at an account, or at another of the same company.
 struct Owned {
     queue: Queue,
-    accounts: Vec<AccountName>,
+    accounts: Arc<[AccountName]>,
 }
 
 impl Claimed for Owned {
     fn is_claimed(&self, remote_id: &str) -> bool {
         // If the index cannot be read, nothing may be claimed anew: say yes.
-        let owned = |account| self.queue.journal().by_remote(account, remote_id).map_or(true, |owner| owner.is_some());
-        self.accounts.iter().any(owned)
+        self.queue.journal().owners(&self.accounts, remote_id).map_or(true, |owners| !owners.is_empty())
     }
 }
 
@@ -115,7 +114,7 @@ async fn ask(
     };
     let (sent_at, ended_at) = skew.by_now(attempt.sent_at, attempt.ended_at.unwrap_or(attempt.sent_at));
     let lost = Lost { call, sent_at, ended_at, clock_skew_ms: skew.now, settle: shared.settings.settle };
-    let claimed = Owned { queue: shared.queue.clone(), accounts: shared.queue.of_one_company(account) };
+    let claimed = Owned { queue: shared.queue.clone(), accounts: shared.company(account) };
     let answer = provider.look_up(&lost, &claimed).await;
     take_in(shared, account, &progress, (&lost, skew.sure), answer).await
 }
@@ -372,31 +371,4 @@ async fn hold(shared: &Shared, id: DocId, code: &str, why: String) -> Result<(),
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::tests as shop;
-    use super::*;
-    use crate::clock::SystemClock;
-
-    /// Two tills of one company, each with an account: the sale of the one is not what the other lost.
-    #[test]
-    fn what_another_account_of_the_company_has_is_claimed() {
-        let folder = tempfile::tempdir().unwrap();
-        let queue = shop::open(folder.path(), Arc::new(SystemClock));
-        let named = |name: &str| Account { name: name.parse().unwrap(), ..shop::account() };
-        let elsewhere = Account { provider: ProviderKind::SmartReceipt, ..named("elsewhere") };
-        queue.enqueue("a", shop::sale(shop::SHOPS[0])).unwrap();
-        let id = queue.journal().find(&"a".parse().unwrap()).unwrap().unwrap();
-        queue.set_accounts(vec![named("shop"), named("till-2"), elsewhere.clone()]).unwrap();
-        let remote =
-            Box::new(crate::domain::outcome::Remote { remote_id: Some("r1".to_owned()), ..Default::default() });
-        let record = move |txn: &mut crate::journal::Transaction<'_>| {
-            txn.record(id, DocEvent::Sending { attempt: 1 })?;
-            txn.record(id, DocEvent::Accepted { remote, how: How::Answer, due_at: None })
-        };
-        queue.journal().transact(record).unwrap().unwrap();
-        for (account, claimed) in [(named("shop"), true), (named("till-2"), true), (elsewhere, false)] {
-            let owned = Owned { queue: queue.clone(), accounts: queue.of_one_company(&account) };
-            assert_eq!((owned.is_claimed("r1"), owned.is_claimed("r2")), (claimed, false), "{}", account.name);
-        }
-    }
-}
+mod tests;

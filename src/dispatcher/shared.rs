@@ -1,5 +1,6 @@
 //! What every task of the dispatcher needs: the queue, the settings, and ways to the journal from async code.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -11,8 +12,9 @@ use tokio::sync::{RwLock, mpsc, oneshot};
 use super::settings::Settings;
 use super::wire::Wire;
 use crate::clock::Clock;
+use crate::domain::account::Account;
 use crate::domain::event::DocEvent;
-use crate::domain::id::DocId;
+use crate::domain::id::{AccountName, DocId};
 use crate::domain::state::State;
 use crate::error::Error;
 use crate::journal::{JournalError, Transaction, View};
@@ -40,13 +42,18 @@ pub(super) struct Shared {
     own: Arc<AtomicU64>,
     /// Shared by the reads that are under way.
     reads: Arc<RwLock<()>>,
+    /// The accounts of one company, by each of them.
+    companies: Arc<HashMap<AccountName, Arc<[AccountName]>>>,
 }
 
 impl Shared {
     pub(super) fn new(queue: Queue, settings: Settings) -> (Shared, mpsc::UnboundedReceiver<Taken>) {
         let (taken, told) = mpsc::unbounded_channel();
         let wire = Arc::new(Wire::new(settings.in_flight));
-        (Shared { queue, settings: Arc::new(settings), wire, taken, own: Arc::default(), reads: Arc::default() }, told)
+        let (own, reads) = (Arc::default(), Arc::default());
+        let of = |account: &Arc<Account>| (account.name.clone(), queue.of_one_company(account));
+        let companies = Arc::new(queue.accounts().iter().map(of).collect());
+        (Shared { queue, settings: Arc::new(settings), wire, taken, own, reads, companies }, told)
     }
 
     pub(super) fn now(&self) -> DateTime<Utc> {
@@ -56,6 +63,11 @@ impl Shared {
     /// Time that only goes forward.
     pub(super) fn ticks(&self) -> Duration {
         self.queue.clock().monotonic()
+    }
+
+    /// An account and the others of the same company: their ids at the provider are one another's.
+    pub(super) fn company(&self, account: &Account) -> Arc<[AccountName]> {
+        self.companies.get(&account.name).cloned().unwrap_or_else(|| Arc::from([account.name.clone()]))
     }
 
     /// Tells the engine at once that a document was taken. Its outcome must be handed over already.

@@ -316,7 +316,7 @@ pub(super) fn accept(
     remote: Remote,
     how: How,
 ) -> (impl Future<Output = Result<(), Error>> + Send + use<>, Option<DateTime<Utc>>) {
-    let (now, id, accounts) = (shared.now(), progress.id, shared.queue.of_one_company(account));
+    let (now, id, accounts) = (shared.now(), progress.id, shared.company(account));
     let wait = if how == How::Answer { shared.settings.track.delay(1, id.0) } else { Duration::ZERO };
     let moved = fiscal_day_moved(progress, &remote, now);
     let remote_id = remote.remote_id.clone();
@@ -327,12 +327,10 @@ pub(super) fn accept(
         if !matches!(current.state, State::Sending | State::InDoubt) {
             return Ok(());
         }
-        let of_another = |account| match &remote_id {
-            Some(remote_id) => Ok(txn.by_remote(account, remote_id)?.filter(|owner| *owner != id)),
-            None => Ok::<_, Error>(None),
+        let owner = match &remote_id {
+            Some(remote_id) => txn.owners(&accounts, remote_id)?.into_iter().find(|owner| *owner != id),
+            None => None,
         };
-        let owners: Vec<_> = accounts.iter().map(of_another).collect::<Result<_, _>>()?;
-        let owner = owners.into_iter().flatten().next();
         if let Some(owner) = owner {
             let owner = txn.progress(owner)?.map(|owner| owner.key.to_string()).unwrap_or_default();
             let remote_id = remote_id.unwrap_or_default();

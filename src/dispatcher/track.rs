@@ -174,12 +174,10 @@ fn pending(
         events.extend(exit_over(progress, None, now));
         return events;
     }
-    let says = remote.status.clone().unwrap_or_default();
-    let why = match says.as_str() {
-        _ if refusal.is_some() => refusal.unwrap_or_default(),
-        "retry" => "the provider could not reach the authority and tries again by itself".to_owned(),
+    let why = refusal.unwrap_or_else(|| match remote.status.as_deref() {
+        Some("retry") => "the provider could not reach the authority and tries again by itself".to_owned(),
         _ => String::new(),
-    };
+    });
     events.push(DocEvent::Tracked { remote: Box::new(remote), why, due_at });
     let known = |code: &str| has_attention(progress, code);
     if now - progress.changed_at >= LATE && !known("verdict_late") {

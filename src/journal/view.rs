@@ -181,6 +181,11 @@ pub trait View: source::Source {
         ids(entries.into_iter().filter(|(key, _)| key.len() == from.len()).take(1)).map(|ids| ids.first().copied())
     }
 
+    /// The documents of these accounts that have this id at the provider, one of each account at most.
+    fn owners(&self, accounts: &[AccountName], remote_id: &str) -> Result<Vec<DocId>> {
+        accounts.iter().filter_map(|account| self.by_remote(account, remote_id).transpose()).collect()
+    }
+
     /// The newest document of an account (or of none yet) with this invoice name.
     fn by_invoice_name(&self, account: Option<&AccountName>, name: &str) -> Result<Option<DocId>> {
         let from = keys::invoice(name, DocId(0));

@@ -47,14 +47,17 @@ impl Window {
 
     /// Whether a receipt was certainly created before it.
     pub(crate) fn is_after(&self, row: &Value) -> bool {
-        let latest = Moment::created(row).and_then(|moment| moment.latest());
-        latest.is_some_and(|at| at < self.from)
+        self.is_after_by(TimeDelta::zero(), row)
     }
 
     /// Whether a receipt was certainly created long before it.
     pub(crate) fn is_long_after(&self, row: &Value) -> bool {
+        self.is_after_by(TimeDelta::days(1), row)
+    }
+
+    fn is_after_by(&self, span: TimeDelta, row: &Value) -> bool {
         let latest = Moment::created(row).and_then(|moment| moment.latest());
-        self.from.checked_sub_signed(TimeDelta::days(1)).is_some_and(|long_ago| latest.is_some_and(|at| at < long_ago))
+        self.from.checked_sub_signed(span).is_some_and(|before| latest.is_some_and(|at| at < before))
     }
 
     /// The days it touches, by UTC and by Rome's calendar, `YYYY-MM-DD`; `None` when there are more than `most`.

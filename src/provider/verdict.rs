@@ -1,6 +1,6 @@
 //! From a receipt as the provider shows it to the verdict on its document, the same for both receipt APIs.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
@@ -76,21 +76,25 @@ pub(crate) fn crowded(tracked: &[Tracked]) -> Vec<&str> {
 
 /// Documents of one VAT number that are looked for in its lists.
 pub(crate) struct Search<'a> {
-    wanted: HashSet<&'a str>,
+    pub(crate) fiscal_id: &'a str,
+    /// Not found yet, by id.
+    wanted: HashMap<&'a str, &'a Tracked>,
     found: HashMap<String, Value>,
     /// Pages since the last one that had one of them.
     barren: usize,
 }
 
 impl<'a> Search<'a> {
-    pub(crate) fn of(tracked: &'a [Tracked], fiscal_id: &str) -> Search<'a> {
+    pub(crate) fn of(tracked: &'a [Tracked], fiscal_id: &'a str) -> Search<'a> {
         let of = |one: &&Tracked| one.call.fiscal_id.as_ref().is_some_and(|of| of.as_str() == fiscal_id);
-        let wanted = tracked.iter().filter(of).filter_map(|one| one.remote.remote_id.as_deref()).collect();
-        Search { wanted, found: HashMap::new(), barren: 0 }
+        let wanted =
+            tracked.iter().filter(of).filter_map(|one| Some((one.remote.remote_id.as_deref()?, one))).collect();
+        Search { fiscal_id, wanted, found: HashMap::new(), barren: 0 }
     }
 
-    pub(crate) fn wants(&self, id: &str) -> bool {
-        self.wanted.contains(id)
+    /// What was not found yet.
+    pub(crate) fn wanted(&self) -> impl Iterator<Item = &'a Tracked> {
+        self.wanted.values().copied()
     }
 
     /// Another list, of which nothing was seen.
@@ -107,7 +111,7 @@ impl<'a> Search<'a> {
         let before = self.wanted.len();
         for row in page {
             let Some(id) = receipt::id_of(provider, &row) else { continue };
-            if self.wanted.remove(id.as_str()) {
+            if self.wanted.remove(id.as_str()).is_some() {
                 self.found.insert(id, row);
             }
         }

@@ -211,7 +211,7 @@ impl Queue {
     }
 
     /// This account, and the others of its provider with a VAT number in common: to the provider they are one.
-    pub(crate) fn of_one_company(&self, account: &Account) -> Vec<AccountName> {
+    pub(crate) fn of_one_company(&self, account: &Account) -> Arc<[AccountName]> {
         let shared = |other: &Account| {
             let (ours, theirs) = (&account.fiscal_ids, &other.fiscal_ids);
             ours.is_empty() || theirs.is_empty() || theirs.iter().any(|fiscal_id| ours.contains(fiscal_id))

@@ -27,7 +27,7 @@ pub(crate) struct Surroundings {
 
 impl Surroundings {
     pub(crate) fn new(now: DateTime<Utc>, accounts: Accounts, holds: Vec<Hold>, guard: Duration) -> Surroundings {
-        let silence = |account: &Arc<Account>| Some((account.name.clone(), silence_end(account, now, guard)?));
+        let silence = |account: &Arc<Account>| Some((account.name.clone(), account.blackout.silent_until(now, guard)?));
         let silent = accounts.iter().filter_map(silence).collect();
         Surroundings { now, accounts, holds, guard, silent }
     }
@@ -73,18 +73,8 @@ impl Surroundings {
         if self.hold_of(account, fiscal_id).is_some() {
             return None;
         }
-        Some(self.account(name).and_then(|account| silence_end(account, at, self.guard)).unwrap_or(at))
+        Some(self.account(name).and_then(|account| account.blackout.silent_until(at, self.guard)).unwrap_or(at))
     }
-}
-
-/// Until when nothing is submitted that could start at `at`: in the blackout, and so shortly before that a request could
-/// still be on the wire when it begins.
-fn silence_end(account: &Account, at: DateTime<Utc>, guard: Duration) -> Option<DateTime<Utc>> {
-    let blackout = account.blackout;
-    if blackout.allows(at, guard) {
-        return None;
-    }
-    blackout.end_of(at).or_else(|| blackout.end_of(blackout.next_start(at)?))
 }
 
 /// The sentence; `None` where the state says it all.

@@ -67,6 +67,15 @@ impl Window {
         start
     }
 
+    /// Until when nothing starts that could start at `at` but may be on the wire for `on_the_wire`: in the window, and so shortly
+    /// before it that it would still be under way; `None` where it may start.
+    pub fn silent_until(self, at: DateTime<Utc>, on_the_wire: Duration) -> Option<DateTime<Utc>> {
+        if self.allows(at, on_the_wire) {
+            return None;
+        }
+        self.end_of(at).or_else(|| self.end_of(self.next_start(at)?))
+    }
+
     /// Whether something that starts at `at` and may be on the wire for `on_the_wire` stays out of it: no instant from
     /// `at` to `at + on_the_wire`, both included, lies in it.
     pub fn allows(self, at: DateTime<Utc>, on_the_wire: Duration) -> bool {

@@ -41,22 +41,17 @@ impl Openapi {
         let mut lists = verdict::Lists::new();
         for fiscal_id in verdict::crowded(tracked) {
             let mut seen = Seen::default();
-            let rows = self.rows_of(fiscal_id, tracked, &mut seen).await;
+            let rows = self.rows_of(Search::of(tracked, fiscal_id), &mut seen).await;
             lists.insert(fiscal_id, rows.map_err(|why| seen.answer(why.of_list().into_track())));
         }
         verdict::each(self, KIND, tracked, &lists).await
     }
 
-    async fn rows_of(
-        &self,
-        fiscal_id: &str,
-        tracked: &[Tracked],
-        seen: &mut Seen,
-    ) -> Result<HashMap<String, Value>, NoRead> {
-        let mut search = Search::of(tracked, fiscal_id);
+    async fn rows_of(&self, mut search: Search<'_>, seen: &mut Seen) -> Result<HashMap<String, Value>, NoRead> {
+        let fiscal_id = search.fiscal_id;
         self.search(&[("fiscal_id", fiscal_id), ("status", "new,retry")], &mut search, seen).await?;
         let mut moved: BTreeMap<String, usize> = BTreeMap::new();
-        for one in tracked.iter().filter(|one| one.remote.remote_id.as_deref().is_some_and(|id| search.wants(id))) {
+        for one in search.wanted() {
             let day = one.remote.created_at.unwrap_or(one.accepted_at).date_naive().to_string();
             *moved.entry(day).or_default() += 1;
         }

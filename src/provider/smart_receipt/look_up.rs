@@ -58,7 +58,7 @@ impl SmartReceipt {
         let (mut met, mut moved): (HashSet<String>, bool) = Default::default();
         for status in STATUSES {
             let filters = [("fiscal_id", sale.fiscal_id.as_str()), ("type", "sale"), ("status", status)];
-            let listed = self.list(&filters, Some(&window), seen, wanted).await?;
+            let listed = self.list(&filters, &window, seen, wanted).await?;
             found.extend(listed.kept);
             firsts.extend(listed.first.map(|first| (filters, first)));
             for id in listed.ids {

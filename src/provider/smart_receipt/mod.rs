@@ -68,19 +68,19 @@ impl SmartReceipt {
         }
     }
 
-    /// All receipts that the filters let through and `keep` wants, with their ids. With a window, a list that has the
-    /// newest first is read only as far as it matters.
+    /// All receipts that the filters let through and `keep` wants, with their ids; a list that has the newest
+    /// first only as far as the window matters.
     async fn list(
         &self,
         filters: &[(&str, &str)],
-        window: Option<&Window>,
+        window: &Window,
         seen: &mut Seen,
         keep: impl Fn(&str, &Value) -> bool + Send + Sync,
     ) -> Result<Listed, NoRead> {
         let (mut pages, mut kept) = (Pages::default(), Vec::new());
         for number in 1usize.. {
             let rows = self.page(filters, number, seen).await?;
-            let enough = window.is_some_and(|window| past_the_window(&rows, window));
+            let enough = past_the_window(&rows, window);
             let new = pages.take(rows, |row| receipt::id_of(KIND, row))?;
             if new.is_empty() {
                 break;

@@ -45,23 +45,17 @@ impl SmartReceipt {
         let mut waiting = verdict::Lists::new();
         for fiscal_id in verdict::crowded(tracked) {
             let mut seen = Seen::default();
-            let listed = self.waiting(fiscal_id, tracked, &mut seen).await;
+            let listed = self.waiting(Search::of(tracked, fiscal_id), &mut seen).await;
             waiting.insert(fiscal_id, listed.map_err(|why| seen.answer(why.of_list().into_track())));
         }
         verdict::each(self, KIND, tracked, &waiting).await
     }
 
-    async fn waiting(
-        &self,
-        fiscal_id: &str,
-        tracked: &[Tracked],
-        seen: &mut Seen,
-    ) -> Result<HashMap<String, Value>, NoRead> {
-        let mut search = Search::of(tracked, fiscal_id);
+    async fn waiting(&self, mut search: Search<'_>, seen: &mut Seen) -> Result<HashMap<String, Value>, NoRead> {
         for status in ["new", "retry"] {
             search.begin();
             for number in 1usize.. {
-                let page = self.page(&[("fiscal_id", fiscal_id), ("status", status)], number, seen).await?;
+                let page = self.page(&[("fiscal_id", search.fiscal_id), ("status", status)], number, seen).await?;
                 if !search.take(KIND, page) {
                     break;
                 }
