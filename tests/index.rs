@@ -1,5 +1,6 @@
 //! The index is only a view: what it says is what the facts say, however it came about, and whatever happens to it.
 
+mod no_room;
 mod trust;
 
 use std::collections::BTreeMap;

@@ -29,6 +29,10 @@ pub trait Files: Send + Sync + 'static {
     /// Takes the lock file at `path` for as long as the answer lives; a lock left by a dead process is free. `holder`
     /// is written into it. When another process has it: what that one wrote.
     fn lock(&self, path: &Path, holder: &str) -> io::Result<Result<Box<dyn Any + Send + Sync>, String>>;
+    /// Bytes that this user may still write to the disk that has this folder; the most there can be where nobody knows.
+    fn free(&self, _folder: &Path) -> io::Result<u64> {
+        Ok(u64::MAX)
+    }
     /// A name for the time since the machine was last started, if it has one: what a process wrote and did not sync
     /// survives its end, but not the machine's.
     fn boot_id(&self) -> Option<String>;
@@ -191,6 +195,12 @@ impl Files for RealFiles {
             }
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+
+    #[cfg(unix)]
+    fn free(&self, folder: &Path) -> io::Result<u64> {
+        let disk = rustix::fs::statvfs(folder)?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
     }
 
     fn boot_id(&self) -> Option<String> {

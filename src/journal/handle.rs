@@ -48,7 +48,11 @@ pub(crate) fn finish(mut writer: Writer, flusher: JoinHandle<()>, guard: Box<dyn
         None => writer.record(&Entry::Closed),
         Some(error) => Err(error),
     };
-    let flushed = sealed.and_then(|()| shared.layers.flush());
+    let flushed = sealed.and_then(|()| match shared.layers.flush() {
+        // It is as whole as it was; the next open reads again what came after.
+        Err(JournalError::Full { .. }) => Ok(()),
+        flushed => flushed,
+    });
     shared.layers.stop_flusher();
     let joined = flusher.join().map_err(|panic| JournalError::index(panic_words(&*panic)));
     let store = shared.layers.take_store();

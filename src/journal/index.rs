@@ -15,6 +15,7 @@ use std::io;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,8 @@ use uuid::Uuid;
 
 use super::apply::{self, Changes, INDEX_VERSION, Pair};
 use super::error::{JournalError, Result, panic_words};
-use super::folders::{make_private, missing, names, protect, remove_folder, sync_tree, wait_for_lock};
+use super::files::is_full;
+use super::folders::{make_private, missing, names, protect, remove, remove_folder, sync_tree, wait_for_lock};
 use super::near::Near;
 use super::record::Reached;
 use super::table::{Table, Which};
@@ -70,6 +72,8 @@ pub(crate) struct Sled {
     table: Option<Table>,
     /// Archives that the table was made of.
     covered: u64,
+    /// It met a full disk, after which sled takes nothing more and is not to be relied on for reading.
+    stuck: AtomicBool,
 }
 
 impl Store {
@@ -186,9 +190,46 @@ impl Store {
         let changes = hidden.as_ref().unwrap_or(changes);
         let meta = apply::encode(&Meta { version: INDEX_VERSION, journal, reached: Some(reached) })?;
         let path = sled.folder.join(REDO);
-        redo::write(&path, changes, &meta).map_err(|error| sled.fail(format_args!("{}: {error}", path.display())))?;
+        let words = |error| format!("{}: {error}", path.display());
+        redo::write(&path, changes, &meta).map_err(|error| {
+            if !is_full(&error) {
+                return sled.fail(words(error));
+            }
+            // What there is of it takes the room of what is being recorded.
+            fs::remove_file(&path)
+                .map_or_else(|error| sled.fail(words(error)), |()| JournalError::Full { why: words(error) })
+        })?;
         sled.put_all(changes, &meta)?;
-        fs::remove_file(&path).map_err(|error| sled.fail(format_args!("{}: {error}", path.display())))
+        fs::remove_file(&path).map_err(|error| sled.fail(words(error)))
+    }
+
+    /// Bytes that should be free on the disk before a batch of so many is put in.
+    pub fn wants(&self, bytes: usize) -> u64 {
+        match self {
+            Store::Sled(sled) => room::wanted(&sled.data, bytes),
+            Store::Memory(_) => 0,
+        }
+    }
+
+    /// Whether a batch met a full disk in the middle.
+    pub fn is_stuck(&self) -> bool {
+        matches!(self, Store::Sled(sled) if sled.stuck.load(Ordering::Acquire))
+    }
+
+    /// As if it had met a full disk.
+    #[cfg(test)]
+    pub fn get_stuck(&self) {
+        if let Store::Sled(sled) = self {
+            sled.stuck.store(true, Ordering::Release);
+        }
+    }
+
+    /// Lets it go, with its files: what becomes of documents needs the room more. The next open makes it anew.
+    pub fn abandon(self) {
+        let Store::Sled(sled) = self else { return };
+        let Sled { db, folder, .. } = *sled;
+        end(db).unwrap_or_else(|error| tracing::debug!(%error, "as was known"));
+        remove(&folder).unwrap_or_else(|error| tracing::warn!(%error, "the index's files keep their room"));
     }
 
     /// Closes the index and makes its files truly durable: it survives the end of the machine.
@@ -212,7 +253,8 @@ impl Sled {
             .segment_size(room::segment(&data));
         wait_for_lock(&data.join("db"));
         let (db, folder, home) = (guarded(|| config.open())?, folder.to_owned(), home.to_owned());
-        Ok(Sled { db, folder, data, broken, home, near: Near::default(), table: None, covered: 0 })
+        let (near, stuck) = (Near::default(), AtomicBool::new(false));
+        Ok(Sled { db, folder, data, broken, home, near, table: None, covered: 0, stuck })
     }
 
     /// This table of so many archives is its own from now on.
@@ -262,9 +304,15 @@ impl Sled {
         Ok(hidden)
     }
 
-    /// A failure is for good: the next open makes the index anew.
+    /// A failure is for good: the next open makes the index anew. A full disk is not.
     fn guarded<T>(&self, f: impl FnOnce(&sled::Db) -> sled::Result<T>) -> Result<T> {
-        guarded(|| f(&self.db)).inspect_err(|error| self.mark_broken(&error.to_string()))
+        if self.stuck.load(Ordering::Acquire) {
+            return Err(JournalError::Full { why: "the index met a full disk".to_owned() });
+        }
+        guarded(|| f(&self.db)).inspect_err(|error| match error {
+            JournalError::Full { .. } => self.stuck.store(true, Ordering::Release),
+            other => self.mark_broken(&other.to_string()),
+        })
     }
 
     /// Writes these, all or none.
@@ -280,9 +328,13 @@ impl Sled {
     }
 
     fn mark_broken(&self, why: &str) {
-        // If not even this can be written, the next open meets the failure itself.
-        let _ = fs::write(&self.broken, why);
+        mark_broken(&self.broken, why);
     }
+}
+
+fn mark_broken(mark: &Path, why: &str) {
+    // If not even this can be written, the next open meets the failure itself.
+    let _ = fs::write(mark, why);
 }
 
 /// The block that has this key, if there is one, with its beginning.
@@ -309,6 +361,7 @@ fn end(db: sled::Db) -> Result<()> {
 fn guarded<T>(f: impl FnOnce() -> sled::Result<T>) -> Result<T> {
     match catch_unwind(AssertUnwindSafe(f)) {
         Ok(Ok(value)) => Ok(value),
+        Ok(Err(sled::Error::Io(error))) if is_full(&error) => Err(JournalError::Full { why: error.to_string() }),
         Ok(Err(error)) => Err(JournalError::index(error)),
         Err(panic) => Err(JournalError::index(panic_words(&*panic))),
     }

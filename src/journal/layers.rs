@@ -3,8 +3,8 @@
 //! `frozen`, and is put into the store by the flusher's thread while a new `recent` goes on. A reader never sees the
 //! store change under a `frozen` layer: what the flusher puts in is what `frozen` says anyway.
 
+use std::io;
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -24,10 +24,6 @@ const FLUSH_BYTES: usize = 16 * 1024 * 1024;
 /// When `recent` is so many times as large and the flusher still busy, the writer waits for it.
 const BEHIND: usize = 4;
 
-/// Whoever is woken mostly runs on the core of who woke it, and before it: the flusher lets the writer, who wakes it right
-/// before its own flush, go on for so long. Then the core is free.
-const A_MOMENT: Duration = Duration::from_micros(100);
-
 /// The layers.
 pub(crate) struct Layers {
     journal: Uuid,
@@ -44,7 +40,12 @@ pub(crate) struct Layers {
     changed: Condvar,
     /// The first failure of the store.
     broken: OnceLock<JournalError>,
+    /// The bytes that are free on the store's disk; only where a flusher sees to a stuck store.
+    free: Option<Free>,
 }
+
+/// Asks how many bytes are free.
+pub(crate) type Free = Box<dyn Fn() -> io::Result<u64> + Send + Sync>;
 
 /// What the flusher has to do.
 #[derive(Default)]
@@ -56,6 +57,9 @@ struct Work {
     stop: bool,
     /// Nothing is put into the store unless all of it must be: there is no room on the disk.
     held: bool,
+    /// The last batch had no room: how large the layers were, and why. It is tried again when they are larger by another
+    /// batch, and when all of it must be.
+    full: Option<(usize, JournalError)>,
     /// The store's files are to be made anew, with these archives in its table.
     compact: Option<Spans>,
     /// How often that was asked for, and up to which time it was done, with what became of it.
@@ -64,11 +68,11 @@ struct Work {
 }
 
 impl Layers {
-    pub fn new(journal: Uuid, store: Store, batch: usize) -> Layers {
+    pub fn new(journal: Uuid, store: Store, batch: usize, free: Option<Free>) -> Layers {
         let (top, store) = (RwLock::default(), RwLock::new(Some(store)));
         let (work, changed, broken) = (Mutex::default(), Condvar::new(), OnceLock::new());
         let (heads, stored) = (Mutex::default(), Mutex::default());
-        Layers { journal, batch: batch.max(1), top, heads, store, stored, work, changed, broken }
+        Layers { journal, batch: batch.max(1), top, heads, store, stored, work, changed, broken, free }
     }
 
     fn top(&self) -> RwLockReadGuard<'_, Top> {
@@ -101,7 +105,7 @@ impl Layers {
         let large = self.size();
         let mut work = lock(&self.work);
         work.held = hold;
-        if large > 0 && !hold {
+        if large > 0 && !hold && work.full.as_ref().is_none_or(|(size, _)| large > *size) {
             work.wanted = true;
             self.changed.notify_all();
             while large >= BEHIND && (work.busy || work.wanted) && !work.stop && self.broken.get().is_none() {
@@ -126,62 +130,30 @@ impl Layers {
         self.broken.get().cloned().map_or(Ok(()), Err)
     }
 
-    /// The flusher's thread: puts `recent` into the store whenever it is large, until told to stop.
-    pub fn flush_until_stopped(&self) {
-        let mut work = lock(&self.work);
-        let mut growing = true;
-        loop {
-            if std::mem::take(&mut work.fold) {
-                drop(work);
-                std::thread::park_timeout(A_MOMENT);
-                self.top_mut().fold();
-                work = lock(&self.work);
-                continue;
-            }
-            if !std::mem::take(&mut work.wanted) {
-                if work.stop {
-                    return;
-                }
-                work = self.wait(work);
-                continue;
-            }
-            work.busy = true;
-            drop(work);
-            if let Err(error) = self.flush_here() {
-                tracing::error!(%error, "the index cannot be written; it is made anew when the journal is opened again");
-            }
-            let (asked, spans) = {
-                let mut work = lock(&self.work);
-                (work.asked, work.compact.take())
-            };
-            if let Some(spans) = spans {
-                let compacted = self.compact_here(&spans);
-                lock(&self.work).compacted = Some((asked, compacted));
-            }
-            if growing && self.is_outgrown() {
-                let grown = self.compact_here(&Spans::default());
-                // It goes on as it was, with more bytes to write; and is not copied in vain after each batch.
-                growing = grown.inspect_err(|error| tracing::warn!(%error, "the index stays as it is")).is_ok();
-            }
-            let still_large = self.size() > 0;
-            work = lock(&self.work);
-            work.busy = false;
-            work.wanted |= still_large && !work.held && self.broken.get().is_none();
-            self.changed.notify_all();
-        }
+    /// As if its store had met a full disk.
+    #[cfg(test)]
+    pub fn get_stuck(&self) {
+        self.with_store(|store| {
+            store.get_stuck();
+            Ok(())
+        })
+        .unwrap();
     }
 
-    /// Puts everything into the store, on this thread. Only one may do so at a time.
-    pub fn flush_here(&self) -> Result<()> {
-        self.failure()?;
-        let mut top = self.top_mut();
-        let Some(reached) = top.reached else { return Ok(()) };
-        let frozen = top.freeze();
-        drop(top);
-        self.with_store(|store| store.apply(self.journal, &frozen, reached))?;
-        *lock(&self.stored) = Some(reached);
-        self.top_mut().frozen = None;
-        Ok(())
+    /// Reads with `f`, from the other store if this one is stuck. No layer may be locked.
+    fn steadily<T>(&self, f: impl Fn() -> Result<T>) -> Result<T> {
+        let found = f();
+        if !matches!(found, Err(JournalError::Full { .. })) || self.free.is_none() {
+            return found;
+        }
+        let mut work = lock(&self.work);
+        while self.is_stuck() && !work.stop {
+            work.wanted = true;
+            self.changed.notify_all();
+            work = self.wait(work);
+        }
+        drop(work);
+        f()
     }
 
     /// Has the flusher put everything into the store, and waits for it.
@@ -192,8 +164,10 @@ impl Layers {
         while (work.busy || work.wanted) && self.broken.get().is_none() {
             work = self.wait(work);
         }
+        let full = work.full.clone();
         drop(work);
-        self.failure()
+        self.failure()?;
+        full.map_or(Ok(()), |(_, error)| Err(error))
     }
 
     /// Has the flusher put everything into the store and then make the store's files anew, and waits for it. Reading and
@@ -238,23 +212,6 @@ impl Layers {
         self.with_store(|store| Ok(store.check_table(self.journal)))
     }
 
-    fn is_outgrown(&self) -> bool {
-        self.failure().is_ok() && self.with_store(|store| Ok(store.is_outgrown())).unwrap_or(false)
-    }
-
-    /// On the flusher's thread: nobody else puts anything into the store, so that a copy of it is whole.
-    fn compact_here(&self, spans: &Spans) -> Result<Option<Compacted>> {
-        self.failure()?;
-        let Some(reached) = *lock(&self.stored) else { return Ok(None) };
-        let copy = {
-            let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
-            store.as_ref().ok_or(JournalError::Closed)?.copy(self.journal, reached, spans)?
-        };
-        let Some(copy) = copy else { return Ok(None) };
-        let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
-        store.as_mut().ok_or(JournalError::Closed)?.exchange(copy).map(Some)
-    }
-
     /// Ends the flusher's thread once it has done what it has.
     pub fn stop_flusher(&self) {
         lock(&self.work).stop = true;
@@ -279,12 +236,18 @@ impl Layers {
     fn with_store<T>(&self, f: impl FnOnce(&Store) -> Result<T>) -> Result<T> {
         let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
         f(store.as_ref().ok_or(JournalError::Closed)?).inspect_err(|error| {
-            self.broken.get_or_init(|| error.clone());
+            if !matches!(error, JournalError::Full { .. }) {
+                self.broken.get_or_init(|| error.clone());
+            }
         })
     }
 
     /// The first `limit` entries of a range under these layers, newest first.
     pub fn scan_under(&self, over: &[&Changes], from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>> {
+        self.steadily(|| self.try_scan(over, from, to, limit))
+    }
+
+    fn try_scan(&self, over: &[&Changes], from: &[u8], to: &[u8], limit: usize) -> Result<Vec<Pair>> {
         if from >= to || limit == 0 {
             return Ok(Vec::new());
         }
@@ -308,6 +271,10 @@ impl Layers {
 
     /// A value under these layers, newest first.
     pub fn get_under(&self, over: &[&Changes], key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.steadily(|| self.try_get(over, key))
+    }
+
+    fn try_get(&self, over: &[&Changes], key: &[u8]) -> Result<Option<Vec<u8>>> {
         for layer in over {
             if let Some(value) = layer.get(key) {
                 return Ok(value.clone());
@@ -339,3 +306,5 @@ impl Entries for Under<'_> {
         self.layers.scan_under(self.over, from, to, limit)
     }
 }
+
+mod flusher;

@@ -7,16 +7,17 @@ use std::thread::JoinHandle;
 
 use uuid::Uuid;
 
+use super::apply::Changes;
 use super::archive;
 use super::checkpoint::{self, Checkpoint, Found};
 use super::error::{JournalError, Result};
 use super::files::{File, Files};
 use super::folders;
 use super::index::Store;
-use super::layers::Layers;
+use super::layers::{Free, Layers, Under};
 use super::reader::Segments;
 use super::record::{self, Position, Reached};
-use super::replay::{End, NOTHING, Replayed, apply_group, walk};
+use super::replay::{End, NOTHING, Replayed, apply_group, apply_one, walk};
 use super::resolve;
 use super::seal::{mark, seal};
 use super::segment::{self, Header};
@@ -27,6 +28,8 @@ use super::{Options, Recovery};
 
 /// The index's folder in the journal's.
 pub(crate) const INDEX: &str = "index";
+/// Changes that are put into one in memory at a time.
+const BATCH: usize = 1_000;
 
 /// A journal brought up, its writer not yet running.
 pub(crate) struct Brought {
@@ -229,7 +232,7 @@ fn bring_up(
             }
             return Ok((up, Some(why)));
         }
-        Err(JournalError::Index { why }) => why,
+        Err(JournalError::Index { why } | JournalError::Full { why }) => why,
         Err(error) => return Err(error),
     };
     folders::remove(&folder)?;
@@ -238,7 +241,7 @@ fn bring_up(
             tracing::warn!(why, records = up.replayed, "the journal's index was rebuilt");
             Ok((up, Some(why)))
         }
-        Err(JournalError::Index { why }) => {
+        Err(JournalError::Index { why } | JournalError::Full { why }) => {
             tracing::error!(
                 why,
                 "the journal's index cannot be kept on the disk; until the next start it is kept in memory"
@@ -262,14 +265,18 @@ fn try_index(
     let names = found.iter().map(|segment| segment.header.first_seq).collect();
     let archived = found.iter().filter(|segment| segment.archived).map(|segment| segment.header.first_seq).collect();
     let segments = Segments::new(options.files.clone(), dir, id, names, archived);
-    let layers = Layers::new(id, store, options.index_batch);
+    let free: Free = {
+        let (files, dir) = (options.files.clone(), dir.to_owned());
+        Box::new(move || files.free(&dir))
+    };
+    let layers = Layers::new(id, store, options.index_batch, Some(free));
     let (files, clock) = (options.files.clone(), options.clock.clone());
     let shared = Arc::new(Shared::new(dir.to_owned(), files, clock, id, segments, layers));
     let flusher = {
         let shared = shared.clone();
         let thread = std::thread::Builder::new().name("journal-index".to_owned());
         thread
-            .spawn(move || shared.layers.flush_until_stopped())
+            .spawn(move || shared.layers.flush_until_stopped(|reached| in_memory(&shared, reached)))
             .map_err(|error| JournalError::io("start a thread for", dir, error))?
     };
     let mut replayed = 0;
@@ -284,6 +291,21 @@ fn try_index(
             Err(error)
         }
     }
+}
+
+/// The index made in memory of the records up to this one.
+fn in_memory(shared: &Shared, reached: Reached) -> Result<Store> {
+    let layers = Layers::new(shared.id, Store::memory(), 1, None);
+    let mut changes = Changes::new();
+    shared.segments.each_after(Position::NONE, reached.seq, &mut |replayed| {
+        changes.extend(apply_one(&replayed, &Under { layers: &layers, over: &[&changes] })?);
+        if changes.len() >= BATCH || replayed.at.seq == reached.seq {
+            layers.publish(std::mem::take(&mut changes), reached, true)?;
+            layers.flush_here()?;
+        }
+        Ok(())
+    })?;
+    layers.take_store().ok_or(JournalError::Closed)
 }
 
 /// Checks that the record up to which the index has come is there.

@@ -121,7 +121,9 @@ pub(crate) fn apply_one(replayed: &Replayed, before: &dyn Entries) -> Result<Cha
     let At { seq, position, .. } = replayed.at;
     let damaged = |what: String| JournalError::damaged(position.segment, position.offset, what);
     let applied = apply::apply(replayed.at, &replayed.entry, before).map_err(|error| match error {
-        JournalError::Index { .. } | JournalError::Io { .. } | JournalError::Closed => error,
+        JournalError::Index { .. } | JournalError::Full { .. } | JournalError::Io { .. } | JournalError::Closed => {
+            error
+        }
         other => damaged(format!("record {seq} contradicts what came before it: {other}")),
     })?;
     if applied.previous != replayed.previous {

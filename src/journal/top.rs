@@ -10,6 +10,10 @@ const ENTRY: usize = 64;
 /// A commit group with so many changes is not put among `recent` while those who wait for it are kept waiting.
 const MANY: usize = 64;
 
+fn size(key: &[u8], value: Option<&[u8]>) -> usize {
+    ENTRY + key.len() + value.map_or(0, <[u8]>::len)
+}
+
 #[derive(Default)]
 pub(super) struct Top {
     /// The changes of the last commit group, as they came; the time in which the next group is flushed is there to fold
@@ -44,9 +48,13 @@ impl Top {
 
     /// Puts `fresh` among `recent`: what is read is the same before and after.
     pub fn fold(&mut self) {
-        for (key, value) in std::mem::take(&mut self.fresh) {
-            let bytes = |value: &Option<Vec<u8>>| ENTRY + key.len() + value.as_ref().map_or(0, Vec::len);
-            self.recent_bytes += bytes(&value);
+        let fresh = std::mem::take(&mut self.fresh);
+        self.put(fresh);
+    }
+
+    fn put(&mut self, newer: Changes) {
+        for (key, value) in newer {
+            self.recent_bytes += size(&key, value.as_deref());
             let length = key.len();
             if let Some(old) = self.recent.insert(key, value) {
                 self.recent_bytes -= ENTRY + length + old.map_or(0, |old| old.len());
@@ -61,6 +69,21 @@ impl Top {
         self.recent_bytes = 0;
         self.frozen = Some(frozen.clone());
         frozen
+    }
+
+    /// Puts the frozen layer back under the others, which are read as before: it did not go into the store.
+    pub fn thaw(&mut self) {
+        let Some(frozen) = self.frozen.take() else { return };
+        self.fold();
+        let newer = std::mem::replace(&mut self.recent, Arc::unwrap_or_clone(frozen));
+        self.recent_bytes = self.recent.iter().map(|(key, value)| size(key, value.as_deref())).sum();
+        self.put(newer);
+    }
+
+    /// About how many bytes there are to put into the store.
+    pub fn bytes(&self) -> usize {
+        let fresh = self.fresh.iter().map(|(key, value)| size(key, value.as_deref()));
+        self.recent_bytes + fresh.sum::<usize>()
     }
 
     /// How many times as large as it should be it is, with so many entries or bytes to be put into the store at a time.
@@ -84,7 +107,7 @@ mod tests {
     }
 
     fn bytes(recent: &Changes) -> usize {
-        recent.iter().map(|(key, value)| ENTRY + key.len() + value.as_ref().map_or(0, Vec::len)).sum()
+        recent.iter().map(|(key, value)| size(key, value.as_deref())).sum()
     }
 
     fn some() -> impl Strategy<Value = Vec<(u8, Option<u8>)>> {
@@ -105,6 +128,10 @@ mod tests {
                     1 if top.frozen.is_none() => {
                         let frozen = top.freeze();
                         prop_assert!(!top.is_fresh() && top.frozen.as_deref() == Some(&*frozen));
+                    }
+                    2 => {
+                        top.thaw();
+                        prop_assert!(top.frozen.is_none());
                     }
                     _ => {}
                 }

@@ -15,6 +15,9 @@ pub trait Around: Send + Sync + 'static {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         RealFiles.rename(from, to)
     }
+    fn free(&self, folder: &Path) -> io::Result<u64> {
+        RealFiles.free(folder)
+    }
     fn boot_id(&self) -> Option<String> {
         RealFiles.boot_id()
     }
@@ -56,6 +59,9 @@ impl<A: Around> Files for Real<A> {
     }
     fn lock(&self, path: &Path, holder: &str) -> io::Result<Result<Box<dyn Any + Send + Sync>, String>> {
         RealFiles.lock(path, holder)
+    }
+    fn free(&self, folder: &Path) -> io::Result<u64> {
+        self.0.free(folder)
     }
     fn boot_id(&self) -> Option<String> {
         self.0.boot_id()

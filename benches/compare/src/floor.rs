@@ -59,6 +59,9 @@ impl Files for Floor {
     fn lock(&self, path: &Path, holder: &str) -> io::Result<Result<Box<dyn Any + Send + Sync>, String>> {
         RealFiles.lock(path, holder)
     }
+    fn free(&self, folder: &Path) -> io::Result<u64> {
+        RealFiles.free(folder)
+    }
     fn boot_id(&self) -> Option<String> {
         RealFiles.boot_id()
     }

@@ -28,6 +28,12 @@ pub(super) fn is_outgrown(data: &Path) -> bool {
     segment(data) == SMALL && fs::metadata(data.join("db")).is_ok_and(|file| file.len() > LONG)
 }
 
+/// Bytes that should be free before a batch of so many is put into this folder: it is written to the redo file, and block
+/// by block, some of them several times; and sled's file grows by whole segments. A guess; should it be wrong sled is stuck.
+pub(super) fn wanted(data: &Path, bytes: usize) -> u64 {
+    (bytes as u64).saturating_mul(4).saturating_add(4 * segment(data) as u64)
+}
+
 /// Chooses for a new folder what is right for all that is in the old one.
 pub(super) fn choose(old: &Path, new: &Path) -> io::Result<()> {
     if segment(old) == LARGE || is_outgrown(old) { fs::write(new.join(MARK), []) } else { Ok(()) }

@@ -8,6 +8,7 @@ use crate::journal::record::Position;
 use crate::journal::tabling::Spans;
 
 mod grown;
+mod stuck;
 mod with_a_table;
 
 const JOURNAL: Uuid = Uuid::from_u128(7);

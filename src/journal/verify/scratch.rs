@@ -58,7 +58,7 @@ pub(super) fn layers_for(
     } else {
         Store::open(&scratch.join("records"), &scratch.0, id, false)?.0
     };
-    Ok(Layers::new(id, store, FLUSH))
+    Ok(Layers::new(id, store, FLUSH, None))
 }
 
 fn size(dir: &Path, files: &dyn Files, names: &Names) -> Result<u64> {

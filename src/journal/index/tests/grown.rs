@@ -12,10 +12,10 @@ fn many(numbers: std::ops::Range<u32>) -> Changes {
 /// Takes so many batches as in use; the entries that must be there then.
 fn grown(dir: &Path, batches: u32) -> Vec<Pair> {
     let (store, _) = Store::open(dir, dir, JOURNAL, false).unwrap();
-    let layers = Layers::new(JOURNAL, store, usize::MAX);
+    let layers = Layers::new(JOURNAL, store, usize::MAX, None);
     let mut expected = Changes::new();
     std::thread::scope(|scope| {
-        scope.spawn(|| layers.flush_until_stopped());
+        scope.spawn(|| layers.flush_until_stopped(|_| panic!("there is room")));
         for number in 0..batches {
             let mut changes = many(number * 2_000..(number + 1) * 2_000);
             changes.extend(many(number * 2_000 / 3..number * 1_000).into_keys().map(|key| (key, None)));
