@@ -3,6 +3,7 @@
 use proptest::prelude::ProptestConfig;
 use proptest::test_runner::FileFailurePersistence;
 
+mod again;
 mod calendar;
 mod content;
 mod line;

@@ -71,6 +71,29 @@ impl fmt::Display for Violations {
 }
 impl std::error::Error for Violations {}
 
+/// What the checks made of a document.
+#[derive(Debug)]
+pub(crate) struct Checked<T> {
+    /// Its values, if all of them mean something, whatever rules they break.
+    pub value: Option<T>,
+    /// Every rule it breaks.
+    pub violations: Vec<Violation>,
+}
+
+impl<T> Checked<T> {
+    /// The values, if no rule is broken.
+    pub fn sound(self) -> Result<T, Vec<Violation>> {
+        match self.value {
+            Some(value) if self.violations.is_empty() => Ok(value),
+            _ => Err(self.violations),
+        }
+    }
+
+    fn map<U>(self, f: impl FnOnce(T) -> U) -> Checked<U> {
+        Checked { value: self.value.map(f), violations: self.violations }
+    }
+}
+
 /// What the verdict may depend on beyond the document.
 #[derive(Debug, Clone, Default)]
 pub struct Context<'a> {
@@ -118,8 +141,12 @@ pub fn explain(violations: &[Violation]) -> String {
 
 /// The document of any kind, or every rule it breaks. What needs the parent is left to [`returns`].
 pub fn body(input: &BodyInput, context: &Context<'_>) -> Result<Body, Vec<Violation>> {
+    checked(input, context).sound()
+}
+
+fn checked(input: &BodyInput, context: &Context<'_>) -> Checked<Body> {
     let checked = match input {
-        BodyInput::Receipt(input) => receipt::receipt(input, context).map(Body::Receipt),
+        BodyInput::Receipt(input) => receipt::receipt_of(input.clone(), context).map(Body::Receipt),
         BodyInput::Return(input) => returns::return_alone(input).map(Body::Return),
         BodyInput::Void(input) => small::void(input, context).map(Body::Void),
         BodyInput::Draft(input) => draft::draft(input, context).map(Body::Draft),
@@ -128,27 +155,19 @@ pub fn body(input: &BodyInput, context: &Context<'_>) -> Result<Body, Vec<Violat
     taken_by_provider(input.kind(), checked, context)
 }
 
-/// The same of one that is no longer needed: nothing of a sale is copied.
-pub(crate) fn body_of(input: BodyInput, context: &Context<'_>) -> Result<Body, Vec<Violation>> {
+/// The same of one that is no longer needed: nothing of a sale is copied. Its values are given even where rules are broken.
+pub(crate) fn body_of(input: BodyInput, context: &Context<'_>) -> Checked<Body> {
     match input {
         BodyInput::Receipt(input) => {
             taken_by_provider(Kind::Receipt, receipt::receipt_of(input, context).map(Body::Receipt), context)
         }
-        other => body(&other, context),
+        other => checked(&other, context),
     }
 }
 
-fn taken_by_provider(
-    kind: Kind,
-    checked: Result<Body, Vec<Violation>>,
-    context: &Context<'_>,
-) -> Result<Body, Vec<Violation>> {
-    match context.provider {
-        Some(provider) if !provider.takes(kind) => {
-            let mut violations = vec![Violation::new("kind", codes::KIND_OF_PROVIDER)];
-            violations.extend(checked.err().unwrap_or_default());
-            Err(violations)
-        }
-        _ => checked,
+fn taken_by_provider(kind: Kind, mut checked: Checked<Body>, context: &Context<'_>) -> Checked<Body> {
+    if context.provider.is_some_and(|provider| !provider.takes(kind)) {
+        checked.violations.insert(0, Violation::new("kind", codes::KIND_OF_PROVIDER));
     }
+    checked
 }

@@ -6,14 +6,14 @@ mod candidate;
 use uuid::Uuid;
 
 use self::account::choose_account;
-use self::candidate::{Candidate, Entered, warnings_of};
+use self::candidate::{Candidate, Entered, Refused};
 use super::Queue;
-use crate::domain::check::{self, Context, Violation};
-use crate::domain::document::{Body, Kind, NewDocument, Parent};
+use crate::domain::check::{self, Checked, Context, Violation};
+use crate::domain::document::{Kind, NewDocument, Parent};
 use crate::domain::id::Key;
 use crate::domain::input::BodyInput;
 use crate::domain::limits::MAX_GROUP;
-use crate::domain::totals::{self, Kept, Totals};
+use crate::domain::totals::Kept;
 use crate::error::{Error, Rejection};
 use crate::journal::{Pending, Transaction};
 use crate::view::Ticket;
@@ -108,15 +108,19 @@ impl Queue {
             _ => None,
         };
         // A child of a document here goes where its parent went: that is settled once the parent is found.
-        let account = match document.parent {
-            Some(Parent::Key(_)) => None,
+        let routed = match document.parent {
+            Some(Parent::Key(_)) => Ok(None),
             _ => {
                 let stamp = match &document.body {
                     BodyInput::Void(void) => Some(void.credit_note_number.is_some()),
                     _ => None,
                 };
-                choose_account(&accounts, document.account.as_ref(), kind, issuer, stamp).map_err(Error::Rejected)?
+                choose_account(&accounts, document.account.as_ref(), kind, issuer, stamp)
             }
+        };
+        let (account, no_account) = match routed {
+            Ok(account) => (account, None),
+            Err(rejection) => (None, Some(rejection)),
         };
         let dated_by_us = matches!(&document.body, BodyInput::Draft(draft) if draft.created_on.is_none());
         let context = Context {
@@ -124,7 +128,14 @@ impl Queue {
             fiscal_ids: account.as_ref().map(|account| account.fiscal_ids.as_slice()).filter(|ids| !ids.is_empty()),
             now: Some(document.issued_at.unwrap_or(taken_at)),
         };
-        let body = check::body_of(document.body, &context).map_err(|violations| invalid(kind, violations));
+        let Checked { value, violations } = check::body_of(document.body, &context);
+        let body = match (value, no_account) {
+            (Some(body), None) if violations.is_empty() => Ok(body),
+            (body, no_account) => {
+                let rejection = no_account.unwrap_or_else(|| invalid(kind, violations));
+                Err(Box::new(Refused { rejection, body }))
+            }
+        };
         let mut candidate = Box::new(Candidate {
             key,
             named_account: document.account,
@@ -138,21 +149,10 @@ impl Queue {
             dated_by_us,
             account,
             accounts,
-            body: Err(Rejection::new("invalid", "")),
             ready: None,
+            body,
         });
-        if let Ok(body) = &body {
-            candidate.body_json = body
-                .to_short_json()
-                .map_err(|error| Error::Rejected(Rejection::new("malformed", error.to_string())))?;
-            candidate.totals = totals_of(body).map_err(Error::Rejected)?;
-            if candidate.parent.is_none() {
-                candidate.fingerprint = Some(candidate.fingerprint_of(body, None));
-                candidate.warnings = Some(warnings_of(body, candidate.account.as_deref()));
-                candidate.make_ready(body)?;
-            }
-        }
-        candidate.body = body;
+        candidate.prepare()?;
         Ok(candidate)
     }
 }
@@ -163,14 +163,4 @@ fn invalid(kind: Kind, violations: Vec<Violation>) -> Rejection {
         n => format!("the {kind} breaks {n} rules"),
     };
     Rejection { code: "invalid", message, violations }
-}
-
-fn totals_of(body: &Body) -> Result<Kept, Rejection> {
-    let too_large = || Rejection::new("invalid", "its totals do not fit");
-    let totals = match body {
-        Body::Receipt(receipt) => Totals::Sale(totals::sale(receipt).ok_or_else(too_large)?),
-        Body::Draft(draft) => Totals::Draft(totals::draft(draft).ok_or_else(too_large)?),
-        Body::Return(_) | Body::Void(_) | Body::NoteNumber(_) => return Ok(Kept::default()),
-    };
-    Ok(Kept::from(&totals))
 }

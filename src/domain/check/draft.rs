@@ -3,7 +3,7 @@
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Timelike};
 
 use super::report::{Report, longer};
-use super::{Context, Violation, codes};
+use super::{Checked, Context, codes};
 use crate::domain::calendar;
 use crate::domain::document::{Draft, DraftItem};
 use crate::domain::input::{DraftInput, DraftItemInput};
@@ -18,7 +18,7 @@ const MIN_DESCRIPTION: usize = 5;
 /// A tax-free invoice must come to more than this many cents, VAT included (ADM, since 2024-02-01).
 const MINIMUM_CENTS: i128 = 70_00;
 
-pub(super) fn draft(input: &DraftInput, context: &Context<'_>) -> Result<Draft, Vec<Violation>> {
+pub(super) fn draft(input: &DraftInput, context: &Context<'_>) -> Checked<Draft> {
     let mut report = Report::default();
     let merchant_invoice_id = report.name("MerchantInvoiceId", &input.merchant_invoice_id, codes::MERCHANT_INVOICE_ID);
     let created_on = created_on(&mut report, input.created_on.as_deref(), context);

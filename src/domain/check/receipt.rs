@@ -1,7 +1,7 @@
 //! The rules of a sale.
 
 use super::report::{Report, blank, longer};
-use super::{Context, Violation, codes};
+use super::{Checked, Context, Violation, codes};
 use crate::domain::account::ProviderKind;
 use crate::domain::document::{Item, Receipt};
 use crate::domain::id::FiscalId;
@@ -13,11 +13,11 @@ use crate::domain::vat::VatRate;
 
 /// The receipt, or every rule it breaks.
 pub fn receipt(input: &ReceiptInput, context: &Context<'_>) -> Result<Receipt, Vec<Violation>> {
-    receipt_of(input.clone(), context)
+    receipt_of(input.clone(), context).sound()
 }
 
 /// The same of one that is no longer needed: its texts become the receipt's.
-pub(super) fn receipt_of(mut input: ReceiptInput, context: &Context<'_>) -> Result<Receipt, Vec<Violation>> {
+pub(super) fn receipt_of(mut input: ReceiptInput, context: &Context<'_>) -> Checked<Receipt> {
     let input = &mut input;
     let mut report = Report::default();
     let fiscal_id = fiscal_id(&mut report, &input.fiscal_id, context);

@@ -1,6 +1,6 @@
 //! Where the checks write what they find, and how they read numbers.
 
-use super::{Violation, codes};
+use super::{Checked, Violation, codes};
 use crate::domain::limits::{MAX_AMOUNT, MAX_TEXT};
 use crate::domain::money::{Decimal, DecimalError, Numeral};
 
@@ -16,12 +16,9 @@ impl Report {
         self.violations.push(Violation::new(path, message));
     }
 
-    /// The value, if nothing is wrong.
-    pub fn finish<T>(self, value: Option<T>) -> Result<T, Vec<Violation>> {
-        match value {
-            Some(value) if self.violations.is_empty() => Ok(value),
-            _ => Err(self.violations),
-        }
+    /// What the checks came to.
+    pub fn finish<T>(self, value: Option<T>) -> Checked<T> {
+        Checked { value, violations: self.violations }
     }
 
     /// An amount in euro: zero or more, below [`MAX_AMOUNT`], at most `places` decimals. Absent is zero; `None` when a

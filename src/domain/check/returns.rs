@@ -1,14 +1,14 @@
 //! The rules of a return.
 
 use super::report::Report;
-use super::{ParentLine, Violation, codes};
+use super::{Checked, ParentLine, Violation, codes};
 use crate::domain::document::{Return, ReturnItem};
 use crate::domain::id::RemoteId;
 use crate::domain::input::{ReturnInput, ReturnItemInput};
 use crate::domain::limits::MAX_ITEMS;
 
 /// What can be said of a return without its sale.
-pub(super) fn return_alone(input: &ReturnInput) -> Result<Return, Vec<Violation>> {
+pub(super) fn return_alone(input: &ReturnInput) -> Checked<Return> {
     let mut report = Report::default();
     let items = items(&mut report, input);
     let whole = items.into_iter().collect::<Option<Vec<_>>>();
@@ -30,7 +30,7 @@ pub fn return_of(input: &ReturnInput, parent: &[ParentLine]) -> Result<(Return, 
         }
     }
     let whole = items.into_iter().collect::<Option<Vec<_>>>();
-    report.finish(whole.map(|items| (Return { items }, lines)))
+    report.finish(whole.map(|items| (Return { items }, lines))).sound()
 }
 
 /// The rules of a return that need its parent's lines: known lines or ids, quantities within what is left.
@@ -38,7 +38,7 @@ pub fn return_of(input: &ReturnInput, parent: &[ParentLine]) -> Result<(Return, 
 pub fn returns(items: &[ReturnItem], parent: &[ParentLine]) -> Result<Vec<usize>, Vec<Violation>> {
     let mut report = Report::default();
     let lines = match_lines(&mut report, &items.iter().enumerate().collect::<Vec<_>>(), parent);
-    report.finish(Some(lines))
+    report.finish(Some(lines)).sound()
 }
 
 fn items(report: &mut Report, input: &ReturnInput) -> Vec<Option<ReturnItem>> {

@@ -1,14 +1,14 @@
 //! The rules of voids and note numbers.
 
 use super::report::{Report, blank};
-use super::{Context, Violation, codes};
+use super::{Checked, Context, codes};
 use crate::domain::account::ProviderKind;
 use crate::domain::document::{NoteNumber, Void};
 use crate::domain::input::{NoteNumberInput, VoidInput};
 
 /// A receipt's void says nothing more; a tax-free invoice is cancelled by its credit note. Which it is, the provider
 /// tells; while it is not known, either is fine.
-pub(super) fn void(input: &VoidInput, context: &Context<'_>) -> Result<Void, Vec<Violation>> {
+pub(super) fn void(input: &VoidInput, context: &Context<'_>) -> Checked<Void> {
     const PATH: &str = "credit_note_number";
     let mut report = Report::default();
     let number = report.text(|| PATH.to_owned(), input.credit_note_number.as_ref());
@@ -24,7 +24,7 @@ pub(super) fn void(input: &VoidInput, context: &Context<'_>) -> Result<Void, Vec
     report.finish(Some(Void { credit_note_number: number }))
 }
 
-pub(super) fn note_number(input: &NoteNumberInput) -> Result<NoteNumber, Vec<Violation>> {
+pub(super) fn note_number(input: &NoteNumberInput) -> Checked<NoteNumber> {
     let mut report = Report::default();
     let number = report.name("number", &input.number, codes::NOTE_NUMBER);
     report.finish(Some(NoteNumber { note: input.note, number }))

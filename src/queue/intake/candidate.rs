@@ -12,7 +12,7 @@ use crate::domain::event::{DocEvent, Enqueued, ParentRef};
 use crate::domain::fingerprint;
 use crate::domain::id::{AccountName, DocId, FiscalId, Key};
 use crate::domain::state::State;
-use crate::domain::totals::Kept;
+use crate::domain::totals::{self, Kept, Totals};
 use crate::error::{Error, Rejection};
 use crate::journal::{JournalError, Ready, Transaction, View};
 use crate::queue::Accounts;
@@ -26,7 +26,7 @@ pub(super) struct Candidate {
     pub parent: Option<Parent>,
     pub issued_at: Option<DateTime<Utc>>,
     pub taken_at: DateTime<Utc>,
-    pub body: Result<Body, Rejection>,
+    pub body: Result<Body, Box<Refused>>,
     pub body_json: String,
     pub totals: Kept,
     /// Of a document without a parent; the parent's own number goes into the others'.
@@ -39,6 +39,14 @@ pub(super) struct Candidate {
     pub accounts: Accounts,
     /// The record of a sale, which depends on nothing in the journal but whether its key is free.
     pub ready: Option<Ready>,
+}
+
+/// A document that cannot be taken now. Where it was taken before, under other rules or another configuration, what it says
+/// is still what counts.
+pub(super) struct Refused {
+    pub rejection: Rejection,
+    /// Its values, if all of them mean something.
+    pub body: Option<Body>,
 }
 
 /// What a document became, and all that was made of it: whoever waits frees it, not the one thread that writes.
@@ -72,9 +80,28 @@ impl Candidate {
         }
     }
 
-    /// Makes the record of a sale ready.
-    pub fn make_ready(&mut self, body: &Body) -> Result<(), JournalError> {
-        let (Body::Receipt(receipt), None, Some(fingerprint)) = (body, &self.parent, self.fingerprint) else {
+    /// Makes all that needs no journal: of a sale the whole record.
+    pub fn prepare(&mut self) -> Result<(), Error> {
+        let Some(body) = self.values() else { return Ok(()) };
+        let fingerprint = self.parent.is_none().then(|| self.fingerprint_of(body, None));
+        if let Ok(body) = &self.body {
+            let malformed = |error: serde_json::Error| Error::Rejected(Rejection::new("malformed", error.to_string()));
+            let body_json = body.to_short_json().map_err(malformed)?;
+            let totals = totals_of(body).map_err(Error::Rejected)?;
+            let warnings = fingerprint.map(|_| warnings_of(body, self.account.as_deref()));
+            (self.body_json, self.totals, self.warnings) = (body_json, totals, warnings);
+        }
+        self.fingerprint = fingerprint;
+        Ok(self.make_ready()?)
+    }
+
+    /// What the till said, if it means something.
+    fn values(&self) -> Option<&Body> {
+        self.body.as_ref().map_or_else(|refused| refused.body.as_ref(), Some)
+    }
+
+    fn make_ready(&mut self) -> Result<(), JournalError> {
+        let (Ok(Body::Receipt(receipt)), None, Some(fingerprint)) = (&self.body, &self.parent, self.fingerprint) else {
             return Ok(());
         };
         self.ready = Some(Ready::new(Enqueued {
@@ -107,11 +134,13 @@ impl Candidate {
     }
 
     fn decide(&mut self, txn: &mut Transaction<'_>) -> Result<Taken, Error> {
-        let known = txn.find(&self.key)?;
-        let body = match (&self.body, known) {
-            (Ok(body), _) => body,
-            (Err(_), Some(_)) => return Err(Error::Rejected(key_reused(&self.key))),
-            (Err(rejection), None) => return Err(Error::Rejected(rejection.clone())),
+        if let Some(id) = txn.find(&self.key)? {
+            let Some(fingerprint) = self.said(txn)? else { return Err(Error::Rejected(key_reused(&self.key))) };
+            return self.repeated(txn, id, fingerprint);
+        }
+        let body = match &self.body {
+            Ok(body) => body,
+            Err(refused) => return Err(Error::Rejected(refused.rejection.clone())),
         };
         let bound = match &self.parent {
             None => None,
@@ -124,10 +153,6 @@ impl Candidate {
             _ => parent_ref.clone(),
         };
         let fingerprint = self.fingerprint.unwrap_or_else(|| self.fingerprint_of(body, given.as_ref()));
-        if let Some(id) = known {
-            return self.repeated(txn, id, fingerprint);
-        }
-
         let account = self.account_with(bound.as_ref())?;
         let account_name =
             account.as_ref().map(|account| account.name.clone()).or_else(|| self.account_name(bound.as_ref()));
@@ -171,6 +196,20 @@ impl Candidate {
         Ok(Taken { id, state, duplicate: false })
     }
 
+    /// The fingerprint of what the till said, if that means something here; of the parent as it was given.
+    fn said(&self, txn: &Transaction<'_>) -> Result<Option<[u8; 32]>, Error> {
+        let Some(body) = self.values().filter(|_| self.fingerprint.is_none()) else { return Ok(self.fingerprint) };
+        let parent = match &self.parent {
+            None => None,
+            Some(Parent::Remote(id)) => Some(ParentRef::Remote(id.clone())),
+            Some(Parent::Key(key)) => match txn.find(key)? {
+                Some(id) => Some(ParentRef::Local(id)),
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(self.fingerprint_of(body, parent.as_ref())))
+    }
+
     fn repeated(&self, txn: &mut Transaction<'_>, id: DocId, fingerprint: [u8; 32]) -> Result<Taken, Error> {
         let (Some(progress), Some(taken)) = (txn.progress(id)?, txn.document(id)?) else {
             return Err(Error::UnknownKey(self.key.to_string()));
@@ -211,7 +250,17 @@ impl Candidate {
     }
 }
 
-pub(super) fn warnings_of(body: &Body, account: Option<&Account>) -> Vec<String> {
+fn totals_of(body: &Body) -> Result<Kept, Rejection> {
+    let too_large = || Rejection::new("invalid", "its totals do not fit");
+    let totals = match body {
+        Body::Receipt(receipt) => Totals::Sale(totals::sale(receipt).ok_or_else(too_large)?),
+        Body::Draft(draft) => Totals::Draft(totals::draft(draft).ok_or_else(too_large)?),
+        Body::Return(_) | Body::Void(_) | Body::NoteNumber(_) => return Ok(Kept::default()),
+    };
+    Ok(Kept::from(&totals))
+}
+
+fn warnings_of(body: &Body, account: Option<&Account>) -> Vec<String> {
     check::warnings(body, account.map(|account| account.provider))
 }
 
