@@ -36,7 +36,7 @@ impl Body {
         }
     }
 
-    /// Its canonical JSON, as shown; [journaled](Body::to_short_json) it is shorter.
+    /// Its canonical JSON, as shown, with decimals as strings; [journaled](Body::to_short_json) it is shorter.
     pub fn to_json(&self) -> serde_json::Result<String> {
         match self {
             Body::Receipt(body) => serde_json::to_string(body),

@@ -16,6 +16,7 @@ use std::hash::{Hash, Hasher};
 
 pub use amount::{Amount, Cents, EightPlaces};
 pub use json::Numeral;
+pub(crate) use json::as_text;
 pub(super) use json::shape;
 pub(crate) use text::text;
 

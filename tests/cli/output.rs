@@ -104,6 +104,12 @@ fn the_objects_have_the_promised_members() {
     assert_eq!(parent["children"], serde_json::json!(["k2"]));
     assert_eq!(parent["totals"]["total_amount"], "1.00");
     assert_eq!(parent["fiscal_id"], "12345678903");
+    // Amounts are decimal strings, in what the till said too.
+    let body = &parent["body"];
+    assert_eq!([&body["cash_payment_amount"], &body["discount"]], ["1", "0"]);
+    let item = &body["items"][0];
+    assert_eq!([&item["unit_price"], &item["quantity"], &item["discount"]], ["1.00", "1", "0"]);
+    assert_eq!(show["body"]["items"][0], serde_json::json!({"line": 0, "quantity": "1"}));
 
     let status = shop.run(&["--json", "status"]).status(0).one();
     members(&status, &["counts", "needs_person", "oldest_unsent", "attention", "accounts"]);

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{NewDocument, Parent};
 use crate::domain::input::{BodyInput, ReturnInput, ReturnItemInput, VoidInput};
-use crate::domain::money::Decimal;
+use crate::domain::money::{Decimal, as_text};
 
 /// Goods given back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +24,7 @@ pub struct ReturnItem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// How many.
+    #[serde(serialize_with = "as_text")]
     pub quantity: Decimal,
 }
 

@@ -6,7 +6,7 @@ use super::NewDocument;
 use crate::domain::check;
 use crate::domain::id::FiscalId;
 use crate::domain::input::{BodyInput, ItemInput, ReceiptInput};
-use crate::domain::money::Decimal;
+use crate::domain::money::{Decimal, as_text};
 use crate::domain::vat::VatRate;
 
 /// A sale that adds up (PROVIDERS.md 1.1, 1.2). Made by [`Receipt::new`] … [`ReceiptBuilder::build`], or read from JSON.
@@ -19,25 +19,25 @@ pub struct Receipt {
     /// Its lines, at least one.
     pub items: Vec<Item>,
     /// Paid in cash, EUR.
-    #[serde(default)]
+    #[serde(default, serialize_with = "as_text")]
     pub cash_payment_amount: Decimal,
     /// Paid electronically, EUR.
-    #[serde(default)]
+    #[serde(default, serialize_with = "as_text")]
     pub electronic_payment_amount: Decimal,
     /// Paid with meal vouchers, EUR.
-    #[serde(default)]
+    #[serde(default, serialize_with = "as_text")]
     pub ticket_restaurant_payment_amount: Decimal,
     /// Number of meal vouchers.
     #[serde(default)]
     pub ticket_restaurant_quantity: u32,
     /// Services not yet paid, EUR.
-    #[serde(default)]
+    #[serde(default, serialize_with = "as_text")]
     pub services_uncollected_amount: Decimal,
     /// Goods not yet paid, EUR.
-    #[serde(default)]
+    #[serde(default, serialize_with = "as_text")]
     pub goods_uncollected_amount: Decimal,
     /// Discount at payment (sconto a pagare), EUR; does not touch the taxable amount.
-    #[serde(default)]
+    #[serde(default, serialize_with = "as_text")]
     pub discount: Decimal,
     /// An invoice follows (segue fattura): then nothing is paid here.
     #[serde(default)]
@@ -88,15 +88,17 @@ impl Receipt {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
     /// At most two decimals, above zero.
+    #[serde(serialize_with = "as_text")]
     pub quantity: Decimal,
     /// 1 to 1000 characters.
     pub description: String,
     /// Price of one, VAT included, EUR, at most 8 decimals, above zero.
+    #[serde(serialize_with = "as_text")]
     pub unit_price: Decimal,
     /// The VAT rate.
     pub vat_rate_code: VatRate,
     /// Discount on the whole line, VAT included, EUR.
-    #[serde(default)]
+    #[serde(default, serialize_with = "as_text")]
     pub discount: Decimal,
     /// A free gift (omaggio).
     #[serde(default)]

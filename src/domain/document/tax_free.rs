@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{NewDocument, Parent};
 use crate::domain::input::{BodyInput, DraftInput, NoteNumberInput};
-use crate::domain::money::Decimal;
+use crate::domain::money::{Decimal, as_text};
 use crate::domain::vat::VatRate;
 
 /// A tax-free invoice for the merchant to complete (S0).
@@ -19,6 +19,7 @@ pub struct Draft {
     /// Its lines.
     pub items: Vec<DraftItem>,
     /// Discount on the whole, VAT included, EUR.
+    #[serde(serialize_with = "as_text")]
     pub discount: Decimal,
 }
 
@@ -31,8 +32,10 @@ pub struct DraftItem {
     /// At least 5 characters (S0).
     pub description: String,
     /// Above zero.
+    #[serde(serialize_with = "as_text")]
     pub quantity: Decimal,
     /// Price of one, VAT included, EUR.
+    #[serde(serialize_with = "as_text")]
     pub unit_price_with_vat: Decimal,
     /// 4, 5, 10 or 22.
     pub vat_rate: VatRate,

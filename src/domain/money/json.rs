@@ -24,6 +24,11 @@ impl Serialize for Decimal {
     }
 }
 
+/// As a string: who reads it in a language whose numbers are floats has all digits.
+pub(crate) fn as_text<S: Serializer>(decimal: &Decimal, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(decimal)
+}
+
 impl<'de> Deserialize<'de> for Decimal {
     /// From a JSON number or a string, by its digits.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {
