@@ -1,7 +1,9 @@
-//! A simulated week of a shop with three tills at all three providers: outages, lost answers, late commits, crashes,
+//! A simulated week of a shop with three tills at all three providers, at one of them with two accounts of one company, with
+//! parents by either of their names: outages, lost answers, late commits, crashes,
 //! refused credentials, clocks set wrong, blackouts, both changes of the clocks. At the end everything was issued exactly once or is
 //! held with a reason, and nothing was on the wire in a blackout. `STAFFETTA_SEED=n` repeats one seed.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,11 +13,11 @@ use staffetta::domain::calendar::Window;
 use staffetta::domain::document::{Kind, Note};
 use staffetta::domain::input::{DraftInput, DraftItemInput};
 use staffetta::prelude::*;
-use staffetta::testing::{Authority, Chances, Random, Refusing, TestClock, check_exactly_once};
+use staffetta::testing::{Authority, Chances, Issued, Random, Refusing, TestClock, check_exactly_once};
 use staffetta::view::{ListFilter, Summary};
 
 use crate::support::patiently;
-use crate::support::shop::{accounts, memory_queue};
+use crate::support::shop::{accounts, memory_queue_of};
 
 const SEEDS: u64 = 50;
 const AT_ONCE: usize = 4;
@@ -23,6 +25,14 @@ const TICK: TimeDelta = TimeDelta::minutes(20);
 
 /// A winter week, and the weeks of both changes of the clocks.
 const STARTS: [&str; 3] = ["2026-01-12T06:00:00Z", "2026-03-24T06:00:00Z", "2026-10-20T06:00:00Z"];
+
+/// The shop's, and another one of the same company at the same provider: each finds the other's receipts in its lists.
+fn all_accounts() -> Vec<Account> {
+    let mut all = accounts();
+    let other = Account { name: "shop-roma-2".parse().unwrap(), ..all[0].clone() };
+    all.push(other);
+    all
+}
 
 struct Shop {
     random: Random,
@@ -40,16 +50,17 @@ impl Shop {
     fn open(seed: u64) -> Shop {
         let start: DateTime<Utc> = STARTS[(seed % 3) as usize].parse().unwrap();
         let clock = Arc::new(TestClock::starting_at(start));
-        let authorities: Vec<_> = accounts()
-            .into_iter()
-            .zip(0..)
-            .map(|(account, n)| {
-                let authority = Authority::new(account.provider, Arc::clone(&clock), seed * 10 + n);
-                (account, authority)
-            })
-            .collect();
+        let mut authorities: Vec<(Account, Authority)> = Vec::new();
+        for (account, n) in all_accounts().into_iter().zip(0..) {
+            let of_company = authorities.iter().find(|(other, _)| other.provider == account.provider);
+            let authority = match of_company {
+                Some((_, authority)) => authority.clone(),
+                None => Authority::new(account.provider, Arc::clone(&clock), seed * 10 + n),
+            };
+            authorities.push((account, authority));
+        }
         let folder = tempfile::tempdir().unwrap();
-        let queue = memory_queue(folder.path(), clock.clone());
+        let queue = memory_queue_of(folder.path(), clock.clone(), all_accounts());
         Shop {
             random: Random::new(seed),
             clock,
@@ -78,7 +89,7 @@ impl Shop {
             dispatcher.stop_now().await;
         }
         self.queue.close().unwrap();
-        self.queue = memory_queue(self.folder.path(), self.clock.clone());
+        self.queue = memory_queue_of(self.folder.path(), self.clock.clone(), all_accounts());
         self.start();
     }
 
@@ -96,17 +107,23 @@ impl Shop {
             .item(Item::new("Libro", "10.00".parse().unwrap(), VatRate::Four).quantity(2));
         let due = price.parse::<Decimal>().unwrap().checked_add("20.00".parse().unwrap()).unwrap();
         let key = self.key();
-        self.queue.enqueue(&key, sale.cash(due).build().unwrap()).unwrap();
+        let sale = NewDocument::from(sale.cash(due).build().unwrap());
+        let sale = match (issuer, self.random.per_mille(500)) {
+            ("12345678903", true) => sale.account("shop-roma".parse().unwrap()),
+            ("12345678903", false) => sale.account("shop-roma-2".parse().unwrap()),
+            _ => sale,
+        };
+        self.queue.enqueue(&key, sale).unwrap();
         self.sold.push(key);
         if self.random.per_mille(150) {
             let parent = self.recent();
             let key = self.key();
-            self.correct(&key, Return::of(Parent::Key(parent)).line(1, 1));
+            self.correct(&key, |parent| Return::of(parent).line(1, 1).into(), parent);
         }
         if self.random.per_mille(100) {
             let parent = self.recent();
             let key = self.key();
-            self.correct(&key, Void::of(Parent::Key(parent)));
+            self.correct(&key, |parent| Void::of(parent), parent);
         }
         if self.random.per_mille(60) {
             self.tax_free();
@@ -130,11 +147,22 @@ impl Shop {
             let parent: Key = self.drafts[self.random.below(self.drafts.len() as u64) as usize].parse().unwrap();
             let key = self.key();
             let number = key.clone();
-            self.correct(&key, NoteNumber::of(Parent::Key(parent), Note::CreditVat, number));
+            self.enqueue(&key, NoteNumber::of(Parent::Key(parent), Note::CreditVat, number));
         }
     }
 
-    fn correct(&self, key: &str, document: impl Into<NewDocument>) {
+    /// By the name that the till gave the parent, or by the provider's, once that is known.
+    fn correct(&mut self, key: &str, document: impl Fn(Parent) -> NewDocument, parent: Key) {
+        let known = self.queue.get(parent.as_str()).unwrap();
+        match (known.remote.remote_id, known.account) {
+            (Some(id), Some(account)) if self.random.per_mille(400) => {
+                self.enqueue(key, document(Parent::Remote(id)).account(account.parse().unwrap()));
+            }
+            _ => self.enqueue(key, document(Parent::Key(parent))),
+        }
+    }
+
+    fn enqueue(&self, key: &str, document: NewDocument) {
         match self.queue.enqueue(key, document) {
             Ok(_) => {}
             Err(Error::Rejected(rejection)) => {
@@ -215,9 +243,12 @@ async fn week(seed: u64) {
 
 fn judge(seed: u64, shop: &Shop, drained: bool) {
     let documents = shop.documents();
-    let ledger: Vec<_> = shop.authorities.iter().flat_map(|(_, authority)| authority.ledger()).collect();
+    // The last account has the first one's authority.
+    let (_, of_company) = shop.authorities.split_last().unwrap();
+    let ledger: Vec<_> = of_company.iter().flat_map(|(_, authority)| authority.ledger()).collect();
     let findings = check_exactly_once(&ledger, &documents);
     assert!(findings.is_empty(), "seed {seed}: {findings:?}");
+    given_back_once(seed, &ledger);
     for (account, authority) in &shop.authorities {
         let inside = authority.inside(Window::AUTHORITY);
         assert!(inside.is_empty(), "seed {seed}: {} in the blackout: {inside:?}", account.name);
@@ -235,6 +266,24 @@ fn judge(seed: u64, shop: &Shop, drained: bool) {
     let held = documents.iter().filter(|document| document.state == State::Held).count();
     assert!(held * 10 <= documents.len(), "seed {seed}: {held} of {} are held", documents.len());
     assert!(drained, "seed {seed}: not drained");
+}
+
+/// What was sold is given back no more than once, whatever name the parent was given: voided, or two of its one line returned.
+fn given_back_once(seed: u64, ledger: &[Issued]) {
+    let mut children: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
+    for child in ledger {
+        let Some(parent) = &child.parent else { continue };
+        let (voids, returns) = children.entry(parent).or_default();
+        match child.kind {
+            Kind::Void => *voids += 1,
+            Kind::Return => *returns += 1,
+            _ => {}
+        }
+    }
+    for (parent, (voids, returns)) in children {
+        let sound = matches!((voids, returns), (0, 0..=2) | (1, 0));
+        assert!(sound, "seed {seed}: {parent} was voided {voids} times and returned {returns} times");
+    }
 }
 
 #[test]

@@ -26,6 +26,11 @@ pub fn accounts() -> Vec<Account> {
 
 /// A queue in this folder whose journal's files are in memory and stay there while the test runs.
 pub fn memory_queue(folder: &Path, clock: Arc<dyn Clock>) -> Queue {
+    memory_queue_of(folder, clock, accounts())
+}
+
+/// The same of other accounts.
+pub fn memory_queue_of(folder: &Path, clock: Arc<dyn Clock>, accounts: Vec<Account>) -> Queue {
     let journal = staffetta::journal::Options { index_in_memory: true, ..Default::default() };
-    Queue::open_with(folder, Options { clock, accounts: accounts(), journal }).unwrap()
+    Queue::open_with(folder, Options { clock, accounts, journal }).unwrap()
 }
