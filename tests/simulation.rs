@@ -123,7 +123,7 @@ impl Shop {
         if self.random.per_mille(100) {
             let parent = self.recent();
             let key = self.key();
-            self.correct(&key, |parent| Void::of(parent), parent);
+            self.correct(&key, Void::of, parent);
         }
         if self.random.per_mille(60) {
             self.tax_free();
@@ -151,11 +151,15 @@ impl Shop {
         }
     }
 
-    /// By the name that the till gave the parent, or by the provider's, once that is known.
+    /// By the name that the till gave the parent, or by the provider's, once that is known; then it may be of the company's
+    /// other account, too.
     fn correct(&mut self, key: &str, document: impl Fn(Parent) -> NewDocument, parent: Key) {
         let known = self.queue.get(parent.as_str()).unwrap();
         match (known.remote.remote_id, known.account) {
-            (Some(id), Some(account)) if self.random.per_mille(400) => {
+            (Some(id), Some(account)) if self.random.per_mille(500) => {
+                let both = ["shop-roma", "shop-roma-2"];
+                let other = both.into_iter().find(|_| both.contains(&account.as_str()) && self.random.per_mille(300));
+                let account = other.map_or(account, str::to_owned);
                 self.enqueue(key, document(Parent::Remote(id)).account(account.parse().unwrap()));
             }
             _ => self.enqueue(key, document(Parent::Key(parent))),

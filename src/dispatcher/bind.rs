@@ -4,7 +4,7 @@ use crate::domain::account::Account;
 use crate::domain::check::{self, ParentLine};
 use crate::domain::document::{Body, Kind, Return};
 use crate::domain::event::ParentRef;
-use crate::domain::id::DocId;
+use crate::domain::id::{AccountName, DocId};
 use crate::domain::money::Decimal;
 use crate::domain::state::{Progress, State};
 use crate::domain::totals;
@@ -32,7 +32,11 @@ pub(crate) enum Binding {
 }
 
 /// Binds a document to its parent's ids.
-pub(crate) fn bind(view: &(impl View + ?Sized), progress: &Progress, account: &Account) -> Result<Binding, Error> {
+pub(crate) fn bind(
+    view: &(impl View + ?Sized),
+    progress: &Progress,
+    (account, company): (&Account, &[AccountName]),
+) -> Result<Binding, Error> {
     let Some(story) = Story::read(view, progress.id)? else {
         return Err(Error::UnknownKey(progress.key.to_string()));
     };
@@ -50,13 +54,13 @@ pub(crate) fn bind(view: &(impl View + ?Sized), progress: &Progress, account: &A
     match &progress.parent {
         None => Ok(Binding::Ready(Box::new(call))),
         Some(parent @ ParentRef::Remote(id)) => {
-            let siblings = parents::living_children(view, parent, Some(&account.name))?;
+            let siblings = parents::living_children(view, parent, company)?;
             if let Some(other) = against(progress, id, &siblings) {
                 return Ok(other);
             }
             call.parent_id = Some(id.clone());
             // Taken before this id was known to be a document's of this journal.
-            let here = parents::own(view, Some(&account.name), id)?.filter(|here| here.id != progress.id);
+            let here = parents::own(view, company, id)?.filter(|here| here.id != progress.id);
             if let Body::Return(goods) = &call.body {
                 let lines = match here {
                     Some(here) => lines_of(view, here.id, progress, &siblings)?.filter(|lines| lines.unknown.is_none()),
@@ -77,7 +81,7 @@ pub(crate) fn bind(view: &(impl View + ?Sized), progress: &Progress, account: &A
             }
             Ok(Binding::Ready(Box::new(call)))
         }
-        Some(ParentRef::Local(parent)) => with_parent(view, progress, *parent, call, account),
+        Some(ParentRef::Local(parent)) => with_parent(view, progress, *parent, call, (account, company)),
     }
 }
 
@@ -86,7 +90,7 @@ fn with_parent(
     progress: &Progress,
     parent: DocId,
     mut call: Call,
-    account: &Account,
+    (account, company): (&Account, &[AccountName]),
 ) -> Result<Binding, Error> {
     let Some(parent) = view.progress(parent)? else {
         return Err(Error::UnknownKey(format!("of the parent of {}", progress.key)));
@@ -103,7 +107,7 @@ fn with_parent(
     if parent.state == State::Held {
         return Ok(Binding::Wait(format!("its parent {} is held", parent.key)));
     }
-    let siblings = parents::living_children(view, &ParentRef::Local(parent.id), Some(&account.name))?;
+    let siblings = parents::living_children(view, &ParentRef::Local(parent.id), company)?;
     if let Some(other) = against(progress, parent.key.as_str(), &siblings) {
         return Ok(other);
     }

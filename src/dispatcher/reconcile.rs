@@ -89,14 +89,14 @@ async fn ask(
     id: DocId,
     skew: Skew,
 ) -> Result<Done, Error> {
-    let owned = account.clone();
+    let (owned, company) = (account.clone(), shared.company(&account.name));
     let found = shared
         .read(move |queue| {
             let Some(progress) = queue.journal().progress(id)?.filter(|progress| progress.state == State::InDoubt)
             else {
                 return Ok(None);
             };
-            let call = call_of_lost(queue, &progress, &owned);
+            let call = call_of_lost(queue, &progress, (&owned, &company));
             Ok(Some((progress, call)))
         })
         .await?;
@@ -114,15 +114,19 @@ async fn ask(
     };
     let (sent_at, ended_at) = skew.by_now(attempt.sent_at, attempt.ended_at.unwrap_or(attempt.sent_at));
     let lost = Lost { call, sent_at, ended_at, clock_skew_ms: skew.now, settle: shared.settings.settle };
-    let claimed = Owned { queue: shared.queue.clone(), accounts: shared.company(account) };
+    let claimed = Owned { queue: shared.queue.clone(), accounts: shared.company(&account.name) };
     let answer = provider.look_up(&lost, &claimed).await;
     take_in(shared, account, &progress, (&lost, skew.sure), answer).await
 }
 
 /// The call as it was sent. A return or void is bound again to its parent, whose ids have not changed.
-fn call_of_lost(queue: &Queue, progress: &Progress, account: &Account) -> Result<Option<Call>, Error> {
+fn call_of_lost(
+    queue: &Queue,
+    progress: &Progress,
+    (account, company): (&Account, &[AccountName]),
+) -> Result<Option<Call>, Error> {
     let journal = queue.journal();
-    if let Binding::Ready(call) = bind::bind(journal, progress, account)? {
+    if let Binding::Ready(call) = bind::bind(journal, progress, (account, company))? {
         return Ok(Some(*call));
     }
     // What keeps it from being sent anew does not keep it from being looked up.
@@ -329,12 +333,13 @@ impl Seen {
 
 /// Whether another note for the same invoice was sent, or may have been.
 async fn other_notes(shared: &Shared, progress: &Progress) -> Result<bool, Error> {
-    let (id, parent, account) = (progress.id, progress.parent.clone(), progress.account.clone());
+    let (id, parent) = (progress.id, progress.parent.clone());
+    let company = progress.account.as_ref().map_or_else(|| Arc::from([]), |account| shared.company(account));
     shared
         .read(move |queue| {
             let Some(parent) = parent else { return Ok(false) };
             let sent = |sibling: &Progress| sibling.state == State::Registered || sibling.may_have_left();
-            let others = parents::about(queue.journal(), &parent, account.as_ref())?;
+            let others = parents::about(queue.journal(), &parent, &company)?;
             Ok(others.iter().any(|other| other.id != id && sent(other)))
         })
         .await

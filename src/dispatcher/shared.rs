@@ -66,8 +66,8 @@ impl Shared {
     }
 
     /// An account and the others of the same company: their ids at the provider are one another's.
-    pub(super) fn company(&self, account: &Account) -> Arc<[AccountName]> {
-        self.companies.get(&account.name).cloned().unwrap_or_else(|| Arc::from([account.name.clone()]))
+    pub(super) fn company(&self, account: &AccountName) -> Arc<[AccountName]> {
+        self.companies.get(account).cloned().unwrap_or_else(|| Arc::from([account.clone()]))
     }
 
     /// Tells the engine at once that a document was taken. Its outcome must be handed over already.

@@ -147,7 +147,8 @@ fn prepare(
     let Some(progress) = journal.progress(id)?.filter(|progress| progress.state == State::Queued) else {
         return Ok(Prepared::Gone);
     };
-    match bind::bind(journal, &progress, account) {
+    let company = shared.company(&account.name);
+    match bind::bind(journal, &progress, (account, &company)) {
         Ok(Binding::Ready(call)) if !unreadable::is_set_aside(&progress) => {
             let intent = intend(shared, &progress, behind);
             Ok(Prepared::Ready(Box::new(progress), call, intent))
@@ -192,6 +193,7 @@ fn intend(
     let (id, account, fiscal_id) = (progress.id, progress.account.clone(), progress.fiscal_id.clone());
     let number = progress.attempt.as_ref().map_or(0, |attempt| attempt.number) + 1;
     let child = progress.parent.is_some().then(|| progress.clone());
+    let company = account.as_ref().map_or_else(|| Arc::from([]), |account| shared.company(account));
     shared.hand_over(move |txn| {
         let queued = txn.progress(id)?.is_some_and(|progress| progress.state == State::Queued);
         let held = txn.holds()?.iter().any(|hold| hold.covers(account.as_ref(), fiscal_id.as_ref()));
@@ -201,7 +203,7 @@ fn intend(
         // One that names the same parent in another way is on another lane.
         if let Some(child) = &child
             && let Some(parent) = &child.parent
-            && parents::living_children(txn, parent, account.as_ref())?.iter().any(|other| bind::is_open(child, other))
+            && parents::living_children(txn, parent, &company)?.iter().any(|other| bind::is_open(child, other))
         {
             return Ok(Intent::NotNow);
         }
@@ -316,7 +318,7 @@ pub(super) fn accept(
     remote: Remote,
     how: How,
 ) -> (impl Future<Output = Result<(), Error>> + Send + use<>, Option<DateTime<Utc>>) {
-    let (now, id, accounts) = (shared.now(), progress.id, shared.company(account));
+    let (now, id, accounts) = (shared.now(), progress.id, shared.company(&account.name));
     let wait = if how == How::Answer { shared.settings.track.delay(1, id.0) } else { Duration::ZERO };
     let moved = fiscal_day_moved(progress, &remote, now);
     let remote_id = remote.remote_id.clone();

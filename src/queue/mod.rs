@@ -38,6 +38,17 @@ pub(crate) use operator::clip;
 pub use salvage::Salvage;
 pub use story::Story;
 
+/// An account, and those of the same provider that may have a VAT number of it: their ids are one another's.
+pub(crate) fn of_one_company(accounts: &[Arc<Account>], account: &Account) -> Arc<[AccountName]> {
+    let shared = |other: &Account| {
+        let (ours, theirs) = (&account.fiscal_ids, &other.fiscal_ids);
+        ours.is_empty() || theirs.is_empty() || theirs.iter().any(|fiscal_id| ours.contains(fiscal_id))
+    };
+    let others = accounts.iter().filter(|other| other.name != account.name && other.provider == account.provider);
+    let names = others.filter(|other| shared(other)).map(|other| other.name.clone());
+    std::iter::once(account.name.clone()).chain(names).collect()
+}
+
 /// The accounts, shared: each document taken keeps its own.
 pub(crate) type Accounts = Arc<[Arc<Account>]>;
 
@@ -212,14 +223,7 @@ impl Queue {
 
     /// This account, and the others of its provider with a VAT number in common: to the provider they are one.
     pub(crate) fn of_one_company(&self, account: &Account) -> Arc<[AccountName]> {
-        let shared = |other: &Account| {
-            let (ours, theirs) = (&account.fiscal_ids, &other.fiscal_ids);
-            ours.is_empty() || theirs.is_empty() || theirs.iter().any(|fiscal_id| ours.contains(fiscal_id))
-        };
-        let accounts = self.accounts();
-        let others = accounts.iter().filter(|other| other.name != account.name && other.provider == account.provider);
-        let names = others.filter(|other| shared(other)).map(|other| other.name.clone());
-        std::iter::once(account.name.clone()).chain(names).collect()
+        of_one_company(&self.accounts(), account)
     }
 
     pub(crate) fn set_skew(&self, account: &AccountName, skew_ms: i64) {

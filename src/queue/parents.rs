@@ -55,14 +55,11 @@ pub(super) struct Verdict {
     pub(super) cancels: Option<DocId>,
 }
 
-/// Finds a parent. One given by the provider's id is a document of this journal all the same if the account has it here.
-pub(super) fn find(
-    view: &(impl View + ?Sized),
-    parent: &Parent,
-    account: Option<&AccountName>,
-) -> Result<Bound, Error> {
+/// Finds a parent. One given by the provider's id is a document of this journal all the same if an account of the
+/// company has it here.
+pub(super) fn find(view: &(impl View + ?Sized), parent: &Parent, company: &[AccountName]) -> Result<Bound, Error> {
     match parent {
-        Parent::Remote(id) => Ok(match own(view, account, id)? {
+        Parent::Remote(id) => Ok(match own(view, company, id)? {
             Some(parent) => Bound::Local(Box::new(parent)),
             None => Bound::Remote(id.clone()),
         }),
@@ -87,10 +84,10 @@ pub(super) fn judge(
     txn: &Transaction<'_>,
     bound: &Bound,
     body: &Body,
-    account: Option<&Account>,
+    (account, company): (Option<&Account>, &[AccountName]),
     now: DateTime<Utc>,
 ) -> Result<Verdict, Error> {
-    let siblings = living_children(txn, &bound.reference(), account.map(|account| &account.name))?;
+    let siblings = living_children(txn, &bound.reference(), company)?;
     let Bound::Local(parent) = bound else {
         // Of a document issued elsewhere this journal only knows what it sent about it itself.
         conflicts(body, &siblings, "the document issued elsewhere")?;
@@ -260,15 +257,10 @@ pub(crate) fn parent_lines(
     Ok(Some(Lines { lines, unknown: ids.err() }))
 }
 
-/// The document of this journal that an account has under this id.
-pub(crate) fn own(
-    view: &(impl View + ?Sized),
-    account: Option<&AccountName>,
-    id: &str,
-) -> Result<Option<Progress>, Error> {
-    let Some(account) = account else { return Ok(None) };
-    Ok(match view.by_remote(account, id)? {
-        Some(parent) => view.progress(parent)?,
+/// The document of this journal that an account of the company has under this id.
+pub(crate) fn own(view: &(impl View + ?Sized), company: &[AccountName], id: &str) -> Result<Option<Progress>, Error> {
+    Ok(match view.owners(company, id)?.first() {
+        Some(parent) => view.progress(*parent)?,
         None => None,
     })
 }
@@ -278,13 +270,13 @@ pub(crate) fn own(
 pub(crate) fn about(
     view: &(impl View + ?Sized),
     parent: &ParentRef,
-    account: Option<&AccountName>,
+    company: &[AccountName],
 ) -> Result<Vec<Progress>, Error> {
     let here = match parent {
         ParentRef::Local(id) => view.progress(*id)?,
-        ParentRef::Remote(id) => own(view, account, id)?,
+        ParentRef::Remote(id) => own(view, company, id)?,
     };
-    let account = here.as_ref().map_or(account, |here| here.account.as_ref());
+    let of_parent = here.as_ref().and_then(|here| here.account.as_ref());
     let remote_id = match (&here, parent) {
         (Some(here), _) => here.remote_id.as_deref(),
         (None, ParentRef::Remote(id)) => Some(id.as_str()),
@@ -296,8 +288,9 @@ pub(crate) fn about(
     }
     for id in remote_id.map(|id| view.children_of_remote(id)).transpose()?.unwrap_or_default() {
         // Another provider's document may have the same id. One without an account yet may be about any.
-        let same = |child: &Progress| account.is_none() || child.account.is_none() || child.account.as_ref() == account;
-        children.extend(view.progress(id)?.filter(same));
+        let nobody = company.is_empty() && of_parent.is_none();
+        let same = |account: &AccountName| nobody || Some(account) == of_parent || company.contains(account);
+        children.extend(view.progress(id)?.filter(|child| child.account.as_ref().is_none_or(same)));
     }
     children.sort_unstable_by_key(|child| child.id);
     children.dedup_by_key(|child| child.id);
@@ -308,9 +301,9 @@ pub(crate) fn about(
 pub(crate) fn living_children(
     view: &(impl View + ?Sized),
     parent: &ParentRef,
-    account: Option<&AccountName>,
+    company: &[AccountName],
 ) -> Result<Vec<Progress>, Error> {
-    let mut children = about(view, parent, account)?;
+    let mut children = about(view, parent, company)?;
     children.retain(counts);
     Ok(children)
 }

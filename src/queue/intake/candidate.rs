@@ -15,8 +15,8 @@ use crate::domain::state::State;
 use crate::domain::totals::{self, Kept, Totals};
 use crate::error::{Error, Rejection};
 use crate::journal::{JournalError, Ready, Transaction, View};
-use crate::queue::Accounts;
 use crate::queue::parents::{self, Bound};
+use crate::queue::{Accounts, of_one_company};
 use crate::view::Ticket;
 
 /// A document that has passed every check that needs no journal.
@@ -144,7 +144,7 @@ impl Candidate {
         };
         let bound = match &self.parent {
             None => None,
-            Some(parent) => Some(parents::find(txn, parent, self.account.as_ref().map(|account| &account.name))?),
+            Some(parent) => Some(parents::find(txn, parent, &self.company(self.account.as_deref()))?),
         };
         let parent_ref = bound.as_ref().map(Bound::reference);
         // Of the parent as it was given: a line is the same line after its parent became known here.
@@ -157,7 +157,10 @@ impl Candidate {
         let account_name =
             account.as_ref().map(|account| account.name.clone()).or_else(|| self.account_name(bound.as_ref()));
         let verdict = match &bound {
-            Some(bound) => parents::judge(txn, bound, body, account.as_deref(), self.taken_at)?,
+            Some(bound) => {
+                let account = account.as_deref();
+                parents::judge(txn, bound, body, (account, &self.company(account)), self.taken_at)?
+            }
             None => parents::Verdict::default(),
         };
         if let Body::Draft(draft) = body {
@@ -223,6 +226,10 @@ impl Candidate {
         Ok(Taken { id, state: progress.state, duplicate: true })
     }
 
+    fn company(&self, account: Option<&Account>) -> Arc<[AccountName]> {
+        account.map_or_else(|| Arc::from([]), |account| of_one_company(&self.accounts, account))
+    }
+
     /// The name of its account, also while no account is known yet: what was named, or the account of its parent here.
     fn account_name(&self, bound: Option<&Bound>) -> Option<AccountName> {
         let unknown_yet = || match bound {
@@ -236,7 +243,7 @@ impl Candidate {
         let Some(Bound::Local(parent)) = bound else { return Ok(self.account.clone()) };
         let Some(name) = &parent.account else { return Ok(None) };
         if self.named_account.as_ref().is_some_and(|named| named != name) {
-            let message = format!("its parent {} belongs to the account {name}: leave `account` out", parent.key);
+            let message = format!("its parent {} belongs to the account {name}: name that one", parent.key);
             return Err(Error::Rejected(Rejection::new("parent_conflict", message)));
         }
         match self.accounts.iter().find(|account| account.name == *name) {
