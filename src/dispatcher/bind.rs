@@ -132,7 +132,13 @@ fn with_parent(
             };
             let items = match lines.unknown {
                 None => fitted(goods, &lines.lines, parent.key.as_str()),
-                Some(NoIds::Differ(why)) => Err(Binding::Hold { code: "items_differ", why }),
+                // By ids that the authority told it is plain what is meant.
+                Some(NoIds::Differ(why)) => {
+                    let told = Story::read(view, parent.id)?.map(|story| story.remote.items).unwrap_or_default();
+                    let is_told = |(id, _): &(String, Decimal)| told.iter().any(|item| item.id == *id);
+                    let given = as_given(goods).filter(|items| items.iter().all(is_told));
+                    given.ok_or(Binding::Hold { code: "items_differ", why })
+                }
                 // The ids that a person found at the provider are all there is.
                 Some(NoIds::Untold) if is_over(&parent) => as_given(goods).ok_or_else(|| Binding::Hold {
                     code: "items_unknown",
@@ -155,7 +161,7 @@ fn with_parent(
 }
 
 /// Whether another document about the same parent is being sent, or owes its verdict.
-pub(crate) fn is_open(progress: &Progress, other: &Progress) -> bool {
+fn is_open(progress: &Progress, other: &Progress) -> bool {
     other.id != progress.id && matches!(other.state, State::Sending | State::InDoubt | State::Accepted)
 }
 
@@ -167,7 +173,7 @@ fn precedes(other: &Progress, progress: &Progress) -> bool {
 }
 
 /// What another document about the same parent has against this one.
-fn against(progress: &Progress, parent: &str, siblings: &[Progress]) -> Option<Binding> {
+pub(crate) fn against(progress: &Progress, parent: &str, siblings: &[Progress]) -> Option<Binding> {
     if let Some(open) = siblings.iter().find(|sibling| is_open(progress, sibling)) {
         return Some(Binding::Wait(format!("{} about the same parent is not through yet", open.key)));
     }

@@ -139,7 +139,7 @@ impl Engine {
         queue.set_accounts(accounts.iter().map(|managed| managed.account.clone()).collect())?;
         queue.set_guard(settings.on_the_wire().saturating_add(plan::GUARD));
         let journal_id = *queue.journal().id().as_bytes();
-        let (shared, taken) = Shared::new(queue, settings);
+        let (shared, taken) = Shared::new(queue, settings)?;
         let mut offices = HashMap::new();
         for managed in accounts {
             let name = managed.account.name.clone();

@@ -47,13 +47,13 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(queue: Queue, settings: Settings) -> (Shared, mpsc::UnboundedReceiver<Taken>) {
+    pub(super) fn new(queue: Queue, settings: Settings) -> Result<(Shared, mpsc::UnboundedReceiver<Taken>), Error> {
         let (taken, told) = mpsc::unbounded_channel();
         let wire = Arc::new(Wire::new(settings.in_flight));
         let (own, reads) = (Arc::default(), Arc::default());
-        let of = |account: &Arc<Account>| (account.name.clone(), queue.of_one_company(account));
-        let companies = Arc::new(queue.accounts().iter().map(of).collect());
-        (Shared { queue, settings: Arc::new(settings), wire, taken, own, reads, companies }, told)
+        let of = |account: &Arc<Account>| Ok((account.name.clone(), queue.of_one_company(account)?));
+        let companies = Arc::new(queue.accounts().iter().map(of).collect::<Result<_, Error>>()?);
+        Ok((Shared { queue, settings: Arc::new(settings), wire, taken, own, reads, companies }, told))
     }
 
     pub(super) fn now(&self) -> DateTime<Utc> {

@@ -200,10 +200,10 @@ fn intend(
         if !queued || held {
             return Ok(Intent::NotNow);
         }
-        // One that names the same parent in another way is on another lane.
+        // One that names the same parent in another way is on another lane, and may have been sent since.
         if let Some(child) = &child
             && let Some(parent) = &child.parent
-            && parents::living_children(txn, parent, &company)?.iter().any(|other| bind::is_open(child, other))
+            && bind::against(child, "", &parents::living_children(txn, parent, &company)?).is_some()
         {
             return Ok(Intent::NotNow);
         }

@@ -115,6 +115,15 @@ impl JournalError {
         matches!(self, JournalError::Poisoned { .. } | JournalError::Closed)
     }
 
+    /// Whether there was no room on the disk.
+    pub(crate) fn is_full(&self) -> bool {
+        match self {
+            JournalError::Full { .. } => true,
+            JournalError::Io { source, .. } => super::files::is_full(source),
+            _ => false,
+        }
+    }
+
     pub(crate) fn index(why: impl std::fmt::Display) -> JournalError {
         JournalError::Index { why: why.to_string() }
     }

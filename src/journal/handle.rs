@@ -49,8 +49,11 @@ pub(crate) fn finish(mut writer: Writer, flusher: JoinHandle<()>, guard: Box<dyn
         Some(error) => Err(error),
     };
     let flushed = sealed.and_then(|()| match shared.layers.flush() {
-        // It is as whole as it was; the next open reads again what came after.
-        Err(JournalError::Full { .. }) => Ok(()),
+        // It is as whole as it was; the next open reads again what came after. What is still to be written is little.
+        Err(JournalError::Full { why }) => {
+            writer.reserve.release(why);
+            Ok(())
+        }
         flushed => flushed,
     });
     shared.layers.stop_flusher();

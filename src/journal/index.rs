@@ -74,6 +74,8 @@ pub(crate) struct Sled {
     covered: u64,
     /// It met a full disk, after which sled takes nothing more and is not to be relied on for reading.
     stuck: AtomicBool,
+    /// Held for writing while entries move between blocks: where that ends half way nobody reads any more.
+    moving: RwLock<()>,
 }
 
 impl Store {
@@ -196,8 +198,8 @@ impl Store {
                 return sled.fail(words(error));
             }
             // What there is of it takes the room of what is being recorded.
-            fs::remove_file(&path)
-                .map_or_else(|error| sled.fail(words(error)), |()| JournalError::Full { why: words(error) })
+            let removed = fs::remove_file(&path).map(|()| true).or_else(missing);
+            removed.map_or_else(|error| sled.fail(words(error)), |_| JournalError::Full { why: words(error) })
         })?;
         sled.put_all(changes, &meta)?;
         fs::remove_file(&path).map_err(|error| sled.fail(words(error)))
@@ -227,8 +229,11 @@ impl Store {
     /// Lets it go, with its files: what becomes of documents needs the room more. The next open makes it anew.
     pub fn abandon(self) {
         let Store::Sled(sled) = self else { return };
-        let Sled { db, folder, .. } = *sled;
+        let Sled { db, folder, table, .. } = *sled;
         end(db).unwrap_or_else(|error| tracing::debug!(%error, "as was known"));
+        if let Some(Err(error)) = table.map(Table::remove) {
+            tracing::warn!(%error, "the index's table keeps its room");
+        }
         remove(&folder).unwrap_or_else(|error| tracing::warn!(%error, "the index's files keep their room"));
     }
 
@@ -254,7 +259,8 @@ impl Sled {
         wait_for_lock(&data.join("db"));
         let (db, folder, home) = (guarded(|| config.open())?, folder.to_owned(), home.to_owned());
         let (near, stuck) = (Near::default(), AtomicBool::new(false));
-        Ok(Sled { db, folder, data, broken, home, near, table: None, covered: 0, stuck })
+        let moving = RwLock::default();
+        Ok(Sled { db, folder, data, broken, home, near, table: None, covered: 0, stuck, moving })
     }
 
     /// This table of so many archives is its own from now on.
@@ -319,6 +325,7 @@ impl Sled {
     fn put_together<'a>(&self, blocks: impl Iterator<Item = (&'a [u8], Vec<u8>)>) -> Result<()> {
         let mut batch = sled::Batch::default();
         blocks.for_each(|(begin, block)| batch.insert(begin, block));
+        let _moving = self.moving.write().unwrap_or_else(PoisonError::into_inner);
         self.guarded(|db| db.apply_batch(batch))
     }
 

@@ -143,7 +143,7 @@ impl Layers {
     /// Reads with `f`, from the other store if this one is stuck. No layer may be locked.
     fn steadily<T>(&self, f: impl Fn() -> Result<T>) -> Result<T> {
         let found = f();
-        if !matches!(found, Err(JournalError::Full { .. })) || self.free.is_none() {
+        if !matches!(found, Err(JournalError::Full { .. })) || self.free.is_none() || self.reached().is_none() {
             return found;
         }
         let mut work = lock(&self.work);

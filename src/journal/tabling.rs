@@ -46,7 +46,7 @@ pub(crate) struct Compacted {
     pub table: u64,
 }
 
-/// Makes a table, entry by entry in order.
+/// Makes a table, entry by entry in order. One that is not finished leaves nothing.
 pub(crate) struct Maker {
     file: BufWriter<fs::File>,
     journal: PathBuf,
@@ -55,6 +55,13 @@ pub(crate) struct Maker {
     size: usize,
     blocks: Vec<Block>,
     entries: u64,
+}
+
+impl Drop for Maker {
+    fn drop(&mut self) {
+        // A finished one has its name by now.
+        let _ = fs::remove_file(Maker::temporary(&self.journal, self.number));
+    }
 }
 
 impl Maker {

@@ -160,7 +160,10 @@ fn open_index(
     if let Some(why) = distrust(known, false, files.boot_id()) {
         return Err(NoIndex::LeftOut(why));
     }
-    let damaged = |error| NoIndex::Damaged(format!("{error}; the next open makes it anew"));
+    let damaged = |error: JournalError| match error.is_full() {
+        true => NoIndex::LeftOut(format!("there is no room to read it: {error}")),
+        false => NoIndex::Damaged(format!("{error}; the next open makes it anew")),
+    };
     let copy = scratch.join("index");
     folders::copy(&dir.join(INDEX), &copy).map_err(damaged)?;
     match Store::open(&copy, dir, id, known.is_some_and(|known| known.clean)).map_err(damaged)? {

@@ -38,15 +38,23 @@ pub(crate) use operator::clip;
 pub use salvage::Salvage;
 pub use story::Story;
 
-/// An account, and those of the same provider that may have a VAT number of it: their ids are one another's.
-pub(crate) fn of_one_company(accounts: &[Arc<Account>], account: &Account) -> Arc<[AccountName]> {
+/// An account, and those of the same provider that may have a VAT number of it: their ids are one another's. And those
+/// that have left the configuration: any of them may be this one's name of before.
+pub(crate) fn of_one_company(
+    view: &(impl View + ?Sized),
+    accounts: &[Arc<Account>],
+    account: &Account,
+) -> Result<Arc<[AccountName]>, Error> {
     let shared = |other: &Account| {
         let (ours, theirs) = (&account.fiscal_ids, &other.fiscal_ids);
         ours.is_empty() || theirs.is_empty() || theirs.iter().any(|fiscal_id| ours.contains(fiscal_id))
     };
     let others = accounts.iter().filter(|other| other.name != account.name && other.provider == account.provider);
     let names = others.filter(|other| shared(other)).map(|other| other.name.clone());
-    std::iter::once(account.name.clone()).chain(names).collect()
+    let mut gone: Vec<AccountName> = view.counts()?.into_keys().filter_map(|(name, _)| name).collect();
+    gone.retain(|name| accounts.iter().all(|account| account.name != *name));
+    gone.dedup();
+    Ok(std::iter::once(account.name.clone()).chain(names).chain(gone).collect())
 }
 
 /// The accounts, shared: each document taken keeps its own.
@@ -222,8 +230,8 @@ impl Queue {
     }
 
     /// This account, and the others of its provider with a VAT number in common: to the provider they are one.
-    pub(crate) fn of_one_company(&self, account: &Account) -> Arc<[AccountName]> {
-        of_one_company(&self.accounts(), account)
+    pub(crate) fn of_one_company(&self, account: &Account) -> Result<Arc<[AccountName]>, Error> {
+        of_one_company(self.journal(), &self.accounts(), account)
     }
 
     pub(crate) fn set_skew(&self, account: &AccountName, skew_ms: i64) {

@@ -1,6 +1,8 @@
 //! What a person decides. Each decision is an event with who and why, and none can cause a double.
 
-use super::Queue;
+use std::sync::Arc;
+
+use super::{Queue, of_one_company};
 use crate::domain::event::DocEvent;
 use crate::domain::id::{AccountName, FiscalId};
 use crate::domain::limits::{MAX_REASON, MAX_REMOTE_ID};
@@ -61,6 +63,7 @@ impl Queue {
     pub fn resolve(&self, key: &str, accepted: Option<&str>, who: &str, why: &str) -> Result<Decision, Error> {
         let (who, why) = (clip(who), clip(why));
         let accepted = accepted.map(str::trim).map(str::to_owned);
+        let accounts = self.accounts();
         self.decide(key, move |txn, progress| {
             if !matches!(progress.state, State::InDoubt | State::Held) {
                 return Ok(Err(format!("it is {}; only a document in doubt or held can be resolved", progress.state)));
@@ -69,13 +72,15 @@ impl Queue {
                 if id.is_empty() || id.len() > MAX_REMOTE_ID || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
                     return Ok(Err("that is not a provider's id".to_owned()));
                 }
-                if let Some(account) = &progress.account {
-                    let owner = match txn.by_remote(account, id)? {
-                        Some(owner) if owner != progress.id => txn.progress(owner)?,
-                        _ => None,
-                    };
-                    if let Some(owner) = owner {
-                        return Ok(Err(format!("the id {id} belongs to {}", owner.key)));
+                if let Some(name) = &progress.account {
+                    let account = accounts.iter().find(|account| account.name == *name);
+                    let company = account.map(|account| of_one_company(txn, &accounts, account)).transpose()?;
+                    let company = company.unwrap_or_else(|| Arc::from([name.clone()]));
+                    let owners = txn.owners(&company, id)?;
+                    if let Some(owner) = owners.into_iter().find(|owner| *owner != progress.id) {
+                        let owner =
+                            txn.progress(owner)?.map_or_else(|| owner.to_string(), |owner| owner.key.to_string());
+                        return Ok(Err(format!("the id {id} belongs to {owner}")));
                     }
                 }
             }

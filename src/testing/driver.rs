@@ -95,9 +95,8 @@ impl Machine {
         let key = progress.key.to_string();
         let queue = self.queue()?;
         let account = queue.accounts().first().cloned().ok_or("no account")?;
-        match bind::bind(queue.journal(), progress, (&account, &queue.of_one_company(&account)))
-            .map_err(|error| error.to_string())?
-        {
+        let company = queue.of_one_company(&account).map_err(|error| error.to_string())?;
+        match bind::bind(queue.journal(), progress, (&account, &company)).map_err(|error| error.to_string())? {
             Binding::Wait(_) => Ok(()),
             Binding::Hold { code, why } => {
                 let held = DocEvent::Held { code: code.to_owned(), why };

@@ -70,6 +70,11 @@ fn the_same_line_has_the_same_ticket_under_any_configuration() {
                 assert_eq!(refused(&queue, &line.replace(what, other)), "key_reused", "{names:?}: {line}");
             }
         }
+        let sale = LINES[0];
+        for member in [r#""lottery_code":"ABC","#, &format!(r#""linked_receipt":"{}","#, "1".repeat(60))] {
+            let other = sale.replace(r#""items""#, &format!(r#"{member}"items""#));
+            assert_eq!(refused(&queue, &other), "key_reused", "{names:?}: {member}");
+        }
         // Under a key of its own it is a new document, for which the configuration as it is counts.
         let new = LINES[1].replace(r#""named""#, r#""new""#);
         match names.iter().any(|name| name.starts_with("shop-roma")) {

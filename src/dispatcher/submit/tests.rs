@@ -12,7 +12,7 @@ fn open(dir: &std::path::Path) -> Shared {
     for key in ["a", "b"] {
         queue.enqueue(key, shop::sale(SHOPS[0])).unwrap();
     }
-    Shared::new(queue, super::super::settings::Settings::default()).0
+    Shared::new(queue, super::super::settings::Settings::default()).unwrap().0
 }
 
 fn progress(shared: &Shared, key: &str) -> Progress {

@@ -229,9 +229,7 @@ fn lottery(report: &mut Report, code: Option<&str>, money: Option<&Money>, due: 
     let code = code?;
     if code.len() != 8 || !code.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         report.add("lottery_code", codes::LOTTERY_FORMAT);
-        return None;
-    }
-    if let (Some(money), Some(due)) = (money, due) {
+    } else if let (Some(money), Some(due)) = (money, due) {
         let others = [money.cash, money.ticket, money.services, money.goods];
         if due < 100 || money.electronic.is_zero() || others.into_iter().any(|amount| !amount.is_zero()) {
             report.add("lottery_code", codes::LOTTERY);
@@ -276,7 +274,7 @@ fn texts(report: &mut Report, input: &mut ReceiptInput, provider: Option<Provide
     let linked = match &input.linked_receipt {
         Some(linked) if openapi && longer(linked, MAX_LINKED_RECEIPT) => {
             report.add("linked_receipt", codes::LINKED_RECEIPT);
-            None
+            Some(linked.clone())
         }
         linked => report.text(|| "linked_receipt".to_owned(), linked.as_ref()),
     };

@@ -1,6 +1,7 @@
 //! The store's files made anew in the other folder: without the room that is lost, or with larger segments.
 
 use std::io;
+use std::path::Path;
 
 use uuid::Uuid;
 
@@ -26,40 +27,25 @@ impl Store {
     /// in archives, `spans`, in a new table. Nothing may be put into this one meanwhile. `None` for one in memory.
     ///
     /// # Errors
-    /// This one is as it was, and the next open removes what there is of the copy.
+    /// This one is as it was, and nothing is left of the copy: it may have taken the last room there was.
     pub fn copy(&self, journal: Uuid, reached: Reached, spans: &Spans) -> Result<Option<Store>> {
         let Store::Sled(old) = self else { return Ok(None) };
         let problem = |error: io::Error| JournalError::index(format_args!("{}: {error}", old.folder.display()));
         let (_, other) = data::folders(&old.folder).map_err(problem)?;
-        remove_folder(&other)?;
-        make_private(&other).map_err(problem)?;
-        room::choose(&old.data, &other).map_err(problem)?;
-        let mut new = Sled::open(&old.folder, &old.home, other.clone(), other.join(BROKEN))?;
-        protect(&other).map_err(problem)?;
-        let meta = apply::encode(&Meta { version: INDEX_VERSION, journal, reached: Some(reached) })?;
-        let mut maker = if spans.0.is_empty() { None } else { Some(Maker::begin(&old.home)?) };
-        let mut from = FIRST_ENTRY.to_vec();
-        loop {
-            let entries = old.range(&from, &[0xff], COPIED)?;
-            let Some((last, _)) = entries.last() else { break };
-            from.clone_from(last);
-            from.push(0);
-            let mut live = Changes::new();
-            for (key, value) in entries {
-                match maker.as_mut() {
-                    Some(maker) if spans.take(&key, &value)? => maker.push(key, value)?,
-                    _ => drop(live.insert(key, Some(value))),
-                }
-            }
-            if !live.is_empty() {
-                new.put_all(&live, &meta)?;
-            }
+        let copy = old.copied(&other, journal, reached, spans);
+        if copy.is_err() {
+            remove_folder(&other)
+                .unwrap_or_else(|error| tracing::warn!(%error, "half a copy of the index keeps its room"));
         }
-        if let Some(maker) = maker {
-            new.keep_table(maker.finish(journal)?, spans.0.len() as u64)?;
+        copy.map(|new| Some(Store::Sled(Box::new(new))))
+    }
+
+    /// Bytes that should be free before a [copy](Self::copy) is made.
+    pub fn copy_wants(&self) -> u64 {
+        match self {
+            Store::Sled(old) => room::wanted_by_copy(&old.data),
+            Store::Memory(_) => 0,
         }
-        new.put_all(&Changes::new(), &meta)?;
-        Ok(Some(Store::Sled(Box::new(new))))
     }
 
     /// Makes a copy the one that is opened from now on, and says how many bytes its files have.
@@ -78,5 +64,40 @@ impl Store {
             tracing::warn!(%error, "an old table of the index is left behind until the next open");
         }
         Ok(sizes)
+    }
+}
+
+impl Sled {
+    fn copied(&self, other: &Path, journal: Uuid, reached: Reached, spans: &Spans) -> Result<Sled> {
+        let problem = |error: io::Error| JournalError::index(format_args!("{}: {error}", other.display()));
+        remove_folder(other)?;
+        make_private(other).map_err(problem)?;
+        room::choose(&self.data, other).map_err(problem)?;
+        let mut new = Sled::open(&self.folder, &self.home, other.to_owned(), other.join(BROKEN))?;
+        protect(other).map_err(problem)?;
+        let meta = apply::encode(&Meta { version: INDEX_VERSION, journal, reached: Some(reached) })?;
+        let mut maker = if spans.0.is_empty() { None } else { Some(Maker::begin(&self.home)?) };
+        let mut from = FIRST_ENTRY.to_vec();
+        loop {
+            let entries = self.range(&from, &[0xff], COPIED)?;
+            let Some((last, _)) = entries.last() else { break };
+            from.clone_from(last);
+            from.push(0);
+            let mut live = Changes::new();
+            for (key, value) in entries {
+                match maker.as_mut() {
+                    Some(maker) if spans.take(&key, &value)? => maker.push(key, value)?,
+                    _ => drop(live.insert(key, Some(value))),
+                }
+            }
+            if !live.is_empty() {
+                new.put_all(&live, &meta)?;
+            }
+        }
+        if let Some(maker) = maker {
+            new.keep_table(maker.finish(journal)?, spans.0.len() as u64)?;
+        }
+        new.put_all(&Changes::new(), &meta)?;
+        Ok(new)
     }
 }

@@ -1,7 +1,7 @@
 //! How entries lie in sled: in blocks of neighbours ([`blocks`]), each under the key that it begins with.
 
 use std::ops::Bound;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use super::{META, Sled, UNDERWAY, block_of, next_after};
 use crate::journal::apply::{Changes, Pair};
@@ -16,7 +16,9 @@ impl Sled {
             Ok(run) => return Ok(run),
             Err(turn) => turn,
         };
+        let moving = self.moving.read().unwrap_or_else(PoisonError::into_inner);
         let (block, next) = self.guarded(|db| Ok((block_of(db, key)?, next_after(db, key)?)))?;
+        drop(moving);
         // Without a block of its kind before it there is nothing of that kind before the next one.
         let (from, bytes) =
             block.as_ref().map_or((key.get(..1).unwrap_or(key), [].as_slice()), |(from, block)| (from, block));
@@ -38,6 +40,7 @@ impl Sled {
         let Some(next) = run.goes_on(to).filter(|_| found.len() < limit) else { return Ok(found) };
         // A run that was cut in two meanwhile has some of these entries too.
         let from = found.last().map_or_else(|| from.to_vec(), |(last, _)| [last.as_slice(), &[0]].concat());
+        let _moving = self.moving.read().unwrap_or_else(PoisonError::into_inner);
         let readable = self.guarded(|db| {
             for block in db.range::<&[u8], _>((Bound::Included(next), Bound::Excluded(to))) {
                 let (begin, block) = block?;

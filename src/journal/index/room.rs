@@ -9,12 +9,16 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use crate::journal::folders::size;
+
 /// Bytes of a segment.
 const SMALL: usize = 512 * 1024;
 /// The most that sled takes.
 const LARGE: usize = 16 * 1024 * 1024;
 /// From so many bytes of small segments on large ones are better.
 const LONG: u64 = 8 * 1024 * 1024;
+/// A batch of so many bytes is a large one.
+const LARGE_BATCH: u64 = 32 * 1024 * 1024;
 /// The file beside sled's own that says that they are large.
 const MARK: &str = "large";
 
@@ -31,7 +35,15 @@ pub(super) fn is_outgrown(data: &Path) -> bool {
 /// Bytes that should be free before a batch of so many is put into this folder: it is written to the redo file, and block
 /// by block, some of them several times; and sled's file grows by whole segments. A guess; should it be wrong sled is stuck.
 pub(super) fn wanted(data: &Path, bytes: usize) -> u64 {
-    (bytes as u64).saturating_mul(4).saturating_add(4 * segment(data) as u64)
+    let bytes = bytes as u64;
+    // Of a very large batch most blocks are written once: else it would wait for ever more room, and grow.
+    (2 * bytes).saturating_add(2 * bytes.min(LARGE_BATCH)).saturating_add(4 * segment(data) as u64)
+}
+
+/// And before all that is in this folder is copied to another one.
+pub(super) fn wanted_by_copy(data: &Path) -> u64 {
+    let large = segment(data) == LARGE || is_outgrown(data);
+    size(data).unwrap_or(0).saturating_add(4 * if large { LARGE } else { SMALL } as u64)
 }
 
 /// Chooses for a new folder what is right for all that is in the old one.

@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use super::Layers;
+use super::{Free, Layers};
 use crate::journal::error::{JournalError, Result};
 use crate::journal::index::Store;
 use crate::journal::record::Reached;
@@ -109,6 +109,10 @@ impl Layers {
         let Some(free) = &self.free else { return Ok(()) };
         let bytes = self.top().bytes();
         let wanted = self.with_store(|store| Ok(store.wants(bytes)))?;
+        Self::has_room(free, wanted)
+    }
+
+    fn has_room(free: &Free, wanted: u64) -> Result<()> {
         match free() {
             Ok(free) if free < wanted => {
                 let why = format!("the index needs {wanted} bytes, {free} are free");
@@ -145,6 +149,9 @@ impl Layers {
     fn compact_here(&self, spans: &Spans) -> Result<Option<Compacted>> {
         self.failure()?;
         let Some(reached) = *lock(&self.stored) else { return Ok(None) };
+        if let Some(free) = &self.free {
+            Self::has_room(free, self.with_store(|store| Ok(store.copy_wants()))?)?;
+        }
         let copy = {
             let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
             store.as_ref().ok_or(JournalError::Closed)?.copy(self.journal, reached, spans)?

@@ -144,7 +144,7 @@ impl Candidate {
         };
         let bound = match &self.parent {
             None => None,
-            Some(parent) => Some(parents::find(txn, parent, &self.company(self.account.as_deref()))?),
+            Some(parent) => Some(parents::find(txn, parent, &self.company(txn, self.account.as_deref())?)?),
         };
         let parent_ref = bound.as_ref().map(Bound::reference);
         // Of the parent as it was given: a line is the same line after its parent became known here.
@@ -159,7 +159,7 @@ impl Candidate {
         let verdict = match &bound {
             Some(bound) => {
                 let account = account.as_deref();
-                parents::judge(txn, bound, body, (account, &self.company(account)), self.taken_at)?
+                parents::judge(txn, bound, body, (account, &self.company(txn, account)?), self.taken_at)?
             }
             None => parents::Verdict::default(),
         };
@@ -217,8 +217,8 @@ impl Candidate {
         let (Some(progress), Some(taken)) = (txn.progress(id)?, txn.document(id)?) else {
             return Err(Error::UnknownKey(self.key.to_string()));
         };
-        // Of the child of a parent without an account the name is not kept.
-        let kept = progress.account.is_some() || !matches!(progress.parent, Some(ParentRef::Local(_)));
+        // The child of a parent here has its parent's account, and was taken when that had none under any name.
+        let kept = !matches!(progress.parent, Some(ParentRef::Local(_)));
         let other_account = kept && self.named_account.is_some() && self.named_account != progress.account;
         if taken.fingerprint != fingerprint || other_account {
             return Err(Error::Rejected(key_reused(&self.key)));
@@ -226,8 +226,8 @@ impl Candidate {
         Ok(Taken { id, state: progress.state, duplicate: true })
     }
 
-    fn company(&self, account: Option<&Account>) -> Arc<[AccountName]> {
-        account.map_or_else(|| Arc::from([]), |account| of_one_company(&self.accounts, account))
+    fn company(&self, txn: &Transaction<'_>, account: Option<&Account>) -> Result<Arc<[AccountName]>, Error> {
+        account.map_or_else(|| Ok(Arc::from([])), |account| of_one_company(txn, &self.accounts, account))
     }
 
     /// The name of its account, also while no account is known yet: what was named, or the account of its parent here.
@@ -242,7 +242,8 @@ impl Candidate {
     fn account_with(&self, bound: Option<&Bound>) -> Result<Option<Arc<Account>>, Error> {
         let Some(Bound::Local(parent)) = bound else { return Ok(self.account.clone()) };
         let Some(name) = &parent.account else { return Ok(None) };
-        if self.named_account.as_ref().is_some_and(|named| named != name) {
+        let gone = !self.accounts.is_empty() && self.accounts.iter().all(|account| account.name != *name);
+        if self.named_account.as_ref().is_some_and(|named| named != name) && !gone {
             let message = format!("its parent {} belongs to the account {name}: name that one", parent.key);
             return Err(Error::Rejected(Rejection::new("parent_conflict", message)));
         }
