@@ -135,3 +135,31 @@ async fn dispatch_counts_a_return_by_id_on_the_line_that_the_id_is_of() {
     bench.drained().await;
     assert_eq!(bench.roma.submitted(), ["a", "back", "rest"]);
 }
+
+/// Its documents are this company's all the same: a sale that was given back is not voided under the account's new name.
+#[tokio::test(start_paused = true)]
+async fn dispatch_knows_a_parent_of_an_account_that_was_renamed() {
+    let mut bench = Bench::new(MORNING);
+    bench.sell("a");
+    bench.sell("b");
+    bench.queue.enqueue("back", Return::of(key("a")).line(0, 1)).unwrap();
+    bench.start();
+    bench.drained().await;
+    let [a, b] = ["a", "b"].map(|key| bench.get(key).remote.remote_id.unwrap());
+    bench.dispatcher.take().unwrap().stop().await.unwrap();
+    bench.queue.close().unwrap();
+    let mut renamed = accounts();
+    renamed[0].name = "roma".parse().unwrap();
+    let queue = crate::support::shop::memory_queue_of(bench.folder.path(), bench.clock.clone(), renamed);
+    let void = |id: &str| {
+        let mut void = Void::of(Parent::Remote(id.to_owned()));
+        void.account = Some("roma".parse().unwrap());
+        void
+    };
+    // Nobody can send for the account that it belongs to; that is said, and what to do.
+    for (name, id) in [("v-a", &a), ("v-b", &b)] {
+        rejected(queue.enqueue(name, void(id)), "unknown_account");
+    }
+    let elsewhere = queue.enqueue("v-elsewhere", void("issued-elsewhere")).unwrap();
+    assert_eq!(elsewhere.state, State::Queued);
+}

@@ -55,7 +55,13 @@ impl Store {
         let table = new.table.as_ref().map_or(Ok(0), Table::size).map_err(problem)?;
         let [before, after] = [&old.data, &new.data].map(|data| size(data).map_err(problem));
         let sizes = Compacted { before: before?, after: after?, table };
-        data::choose(&new.folder, &new.data).map_err(problem)?;
+        if let Err(error) = data::choose(&new.folder, &new.data).map_err(problem) {
+            let Sled { db, data, .. } = *new;
+            end(db)
+                .and_then(|()| remove_folder(&data))
+                .unwrap_or_else(|error| tracing::warn!(%error, "a copy of the index keeps its room"));
+            return Err(error);
+        }
         new.broken = new.folder.join(BROKEN);
         let Sled { db, data, table, .. } = *std::mem::replace(old, new);
         end(db)?;

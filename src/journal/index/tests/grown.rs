@@ -11,8 +11,13 @@ fn many(numbers: std::ops::Range<u32>) -> Changes {
 
 /// Takes so many batches as in use; the entries that must be there then.
 fn grown(dir: &Path, batches: u32) -> Vec<Pair> {
+    grown_with(dir, batches, u64::MAX)
+}
+
+/// The same on a disk with so many bytes free.
+fn grown_with(dir: &Path, batches: u32, free: u64) -> Vec<Pair> {
     let (store, _) = Store::open(dir, dir, JOURNAL, false).unwrap();
-    let layers = Layers::new(JOURNAL, store, usize::MAX, None);
+    let layers = Layers::new(JOURNAL, store, usize::MAX, Some(Box::new(move || Ok(free))));
     let mut expected = Changes::new();
     std::thread::scope(|scope| {
         scope.spawn(|| layers.flush_until_stopped(|_| panic!("there is room")));
@@ -64,14 +69,27 @@ fn a_store_whose_segments_are_not_what_it_says_is_made_anew() {
     assert!(Store::open(dir.path(), dir.path(), JOURNAL, false).is_err());
 }
 
-/// What was written of it when it could not be finished is removed at the next open.
+/// Nor is anything left of the copy: on a disk with little room it would be in the way of all that is to be recorded.
 #[test]
 fn a_store_that_cannot_be_copied_goes_on_as_it_was() {
     let dir = tempdir().unwrap();
     fs::create_dir_all(dir.path().join("current.tmp")).unwrap(); // so that the copy cannot be chosen
     let expected = grown(dir.path(), 8);
     assert!(!is_large(dir.path()));
+    assert!(!data::folders(dir.path()).unwrap().1.exists());
     let (store, _) = Store::open(dir.path(), dir.path(), JOURNAL, true).unwrap();
     assert!(all(&store) == expected && store.is_outgrown());
+    // The copy's table has no place.
+    fs::write(dir.path().join("archives"), "a file").unwrap();
+    assert!(store.copy(JOURNAL, reached(8), &Spans(vec![(1, 2)])).is_err());
     assert!(!data::folders(dir.path()).unwrap().1.exists());
+}
+
+#[test]
+fn a_store_is_not_copied_where_there_is_no_room_for_two() {
+    let dir = tempdir().unwrap();
+    let expected = grown_with(dir.path(), 8, 20_000_000);
+    assert!(!is_large(dir.path()));
+    let (store, _) = Store::open(dir.path(), dir.path(), JOURNAL, true).unwrap();
+    assert!(all(&store) == expected && store.is_outgrown());
 }
