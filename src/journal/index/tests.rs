@@ -3,6 +3,7 @@
 use super::*;
 use tempfile::tempdir;
 
+use crate::journal::layers::Layers;
 use crate::journal::near::Run;
 use crate::journal::record::Position;
 use crate::journal::tabling::Spans;
@@ -10,6 +11,15 @@ use crate::journal::tabling::Spans;
 mod grown;
 mod stuck;
 mod with_a_table;
+
+/// A failed test ends, too.
+struct Stops<'a>(&'a Layers);
+
+impl Drop for Stops<'_> {
+    fn drop(&mut self) {
+        self.0.stop_flusher();
+    }
+}
 
 const JOURNAL: Uuid = Uuid::from_u128(7);
 

@@ -1,7 +1,6 @@
 //! A store of many entries has large segments.
 
 use super::*;
-use crate::journal::layers::Layers;
 
 /// Entries of half a kilobyte that have nothing in common.
 fn many(numbers: std::ops::Range<u32>) -> Changes {
@@ -20,6 +19,7 @@ fn grown_with(dir: &Path, batches: u32, free: u64) -> Vec<Pair> {
     let layers = Layers::new(JOURNAL, store, usize::MAX, Some(Box::new(move || Ok(free))));
     let mut expected = Changes::new();
     std::thread::scope(|scope| {
+        let _stops = Stops(&layers);
         scope.spawn(|| layers.flush_until_stopped(|_| panic!("there is room")));
         for number in 0..batches {
             let mut changes = many(number * 2_000..(number + 1) * 2_000);
@@ -28,7 +28,6 @@ fn grown_with(dir: &Path, batches: u32, free: u64) -> Vec<Pair> {
             layers.publish(changes, reached(u64::from(number) + 1), false).unwrap();
             layers.flush().unwrap();
         }
-        layers.stop_flusher();
     });
     layers.take_store().unwrap().close().unwrap();
     expected.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()

@@ -3,16 +3,6 @@
 use std::sync::atomic::AtomicU32;
 
 use super::*;
-use crate::journal::layers::Layers;
-
-/// A failed test ends, too.
-struct Stops<'a>(&'a Layers);
-
-impl Drop for Stops<'_> {
-    fn drop(&mut self) {
-        self.0.stop_flusher();
-    }
-}
 
 #[test]
 fn a_stuck_store_is_replaced_by_one_in_memory_and_whoever_reads_waits_for_it() {
