@@ -3,7 +3,6 @@
 //!
 //! `mount -t tmpfs -o size=24m none /mnt/small`, then `cargo bench --bench small_disk -- /mnt/small`.
 
-use std::any::Any;
 use std::error::Error;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -11,8 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use staffetta::domain::id::DocId;
-use staffetta::journal::{File, Files, Journal, JournalError, Options, RealFiles, View, verify};
+use staffetta::journal::{Journal, JournalError, Options, RealFiles, View, verify};
 
+use self::around::{Around, Real};
+
+#[path = "../tests/support/around.rs"]
+mod around;
 #[path = "../tests/papers/few.rs"]
 mod few;
 
@@ -23,39 +26,15 @@ const STEPS: u64 = 40;
 /// The machine's files, on a disk that seems to have room for all.
 struct Boastful;
 
-impl Files for Boastful {
-    fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        RealFiles.create_dir(dir)
-    }
-    fn names(&self, dir: &Path) -> io::Result<Vec<String>> {
-        RealFiles.names(dir)
-    }
-    fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
-        RealFiles.create(path)
-    }
-    fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
-        RealFiles.open(path)
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        RealFiles.rename(from, to)
-    }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        RealFiles.remove(path)
-    }
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        RealFiles.sync_dir(dir)
-    }
-    fn lock(&self, path: &Path, holder: &str) -> io::Result<Result<Box<dyn Any + Send + Sync>, String>> {
-        RealFiles.lock(path, holder)
-    }
-    fn boot_id(&self) -> Option<String> {
-        RealFiles.boot_id()
+impl Around for Boastful {
+    fn free(&self, _: &Path) -> io::Result<u64> {
+        Ok(u64::MAX)
     }
 }
 
 fn open(dir: &Path) -> Result<Journal, JournalError> {
     let options =
-        Options { files: Arc::new(Boastful), segment_bytes: 1_000_000, index_batch: 500, ..Options::default() };
+        Options { files: Arc::new(Real(Boastful)), segment_bytes: 1_000_000, index_batch: 500, ..Options::default() };
     Ok(Journal::open(dir, options)?.0)
 }
 

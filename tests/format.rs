@@ -17,7 +17,8 @@ use staffetta::journal::{Journal, JournalError, Options, RealFiles, View, verify
 use tempfile::{TempDir, tempdir};
 
 use crate::papers::*;
-use crate::support::around::{Booted, Real};
+use crate::support::around::Real;
+use crate::support::booted::Booted;
 use crate::support::shop::memory_queue;
 
 const FIRST_SEGMENT: &str = "segments/00000000000000000001.seg";

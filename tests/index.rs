@@ -16,7 +16,8 @@ use staffetta::journal::{Filter, Group, Journal, JournalError, Options, Recovery
 use tempfile::tempdir;
 
 use crate::papers::*;
-use crate::support::around::{Booted, Real};
+use crate::support::around::Real;
+use crate::support::booted::Booted;
 use staffetta::testing::Random;
 
 /// Small batches and segments, so that everything that happens rarely happens often.

@@ -334,7 +334,7 @@ impl Seen {
 /// Whether another note for the same invoice was sent, or may have been.
 async fn other_notes(shared: &Shared, progress: &Progress) -> Result<bool, Error> {
     let (id, parent) = (progress.id, progress.parent.clone());
-    let company = progress.account.as_ref().map_or_else(|| Arc::from([]), |account| shared.company(account));
+    let company = shared.company_of(progress);
     shared
         .read(move |queue| {
             let Some(parent) = parent else { return Ok(false) };

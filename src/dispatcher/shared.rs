@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::domain::account::Account;
 use crate::domain::event::DocEvent;
 use crate::domain::id::{AccountName, DocId};
-use crate::domain::state::State;
+use crate::domain::state::{Progress, State};
 use crate::error::Error;
 use crate::journal::{JournalError, Transaction, View};
 use crate::queue::Queue;
@@ -51,7 +51,7 @@ impl Shared {
         let (taken, told) = mpsc::unbounded_channel();
         let wire = Arc::new(Wire::new(settings.in_flight));
         let (own, reads) = (Arc::default(), Arc::default());
-        let of = |account: &Arc<Account>| Ok((account.name.clone(), queue.of_one_company(account)?));
+        let of = |account: &Arc<Account>| Ok((account.name.clone(), queue.of_one_company(&account.name)?));
         let companies = Arc::new(queue.accounts().iter().map(of).collect::<Result<_, Error>>()?);
         Ok((Shared { queue, settings: Arc::new(settings), wire, taken, own, reads, companies }, told))
     }
@@ -68,6 +68,11 @@ impl Shared {
     /// An account and the others of the same company: their ids at the provider are one another's.
     pub(super) fn company(&self, account: &AccountName) -> Arc<[AccountName]> {
         self.companies.get(account).cloned().unwrap_or_else(|| Arc::from([account.clone()]))
+    }
+
+    /// Of a document's account; nobody for one that has none.
+    pub(super) fn company_of(&self, progress: &Progress) -> Arc<[AccountName]> {
+        progress.account.as_ref().map_or_else(|| Arc::from([]), |account| self.company(account))
     }
 
     /// Tells the engine at once that a document was taken. Its outcome must be handed over already.

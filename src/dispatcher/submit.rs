@@ -192,8 +192,7 @@ fn intend(
 ) -> impl Future<Output = Result<Intent, Error>> + Send + use<> {
     let (id, account, fiscal_id) = (progress.id, progress.account.clone(), progress.fiscal_id.clone());
     let number = progress.attempt.as_ref().map_or(0, |attempt| attempt.number) + 1;
-    let child = progress.parent.is_some().then(|| progress.clone());
-    let company = account.as_ref().map_or_else(|| Arc::from([]), |account| shared.company(account));
+    let child = progress.parent.is_some().then(|| (progress.clone(), shared.company_of(progress)));
     shared.hand_over(move |txn| {
         let queued = txn.progress(id)?.is_some_and(|progress| progress.state == State::Queued);
         let held = txn.holds()?.iter().any(|hold| hold.covers(account.as_ref(), fiscal_id.as_ref()));
@@ -201,9 +200,9 @@ fn intend(
             return Ok(Intent::NotNow);
         }
         // One that names the same parent in another way is on another lane, and may have been sent since.
-        if let Some(child) = &child
+        if let Some((child, company)) = &child
             && let Some(parent) = &child.parent
-            && bind::against(child, "", &parents::living_children(txn, parent, &company)?).is_some()
+            && bind::against(child, "", &parents::living_children(txn, parent, company)?).is_some()
         {
             return Ok(Intent::NotNow);
         }

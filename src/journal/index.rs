@@ -335,13 +335,9 @@ impl Sled {
     }
 
     fn mark_broken(&self, why: &str) {
-        mark_broken(&self.broken, why);
+        // If not even this can be written, the next open meets the failure itself.
+        let _ = fs::write(&self.broken, why);
     }
-}
-
-fn mark_broken(mark: &Path, why: &str) {
-    // If not even this can be written, the next open meets the failure itself.
-    let _ = fs::write(mark, why);
 }
 
 /// The block that has this key, if there is one, with its beginning.

@@ -39,12 +39,15 @@ pub use salvage::Salvage;
 pub use story::Story;
 
 /// An account, and those of the same provider that may have a VAT number of it: their ids are one another's. And those
-/// that have left the configuration: any of them may be this one's name of before.
+/// that have left the configuration: any of them may be this one's name of before. One that has left it itself is alone.
 pub(crate) fn of_one_company(
     view: &(impl View + ?Sized),
     accounts: &[Arc<Account>],
-    account: &Account,
+    name: &AccountName,
 ) -> Result<Arc<[AccountName]>, Error> {
+    let Some(account) = accounts.iter().find(|account| account.name == *name) else {
+        return Ok(Arc::from([name.clone()]));
+    };
     let shared = |other: &Account| {
         let (ours, theirs) = (&account.fiscal_ids, &other.fiscal_ids);
         ours.is_empty() || theirs.is_empty() || theirs.iter().any(|fiscal_id| ours.contains(fiscal_id))
@@ -230,7 +233,7 @@ impl Queue {
     }
 
     /// This account, and the others of its provider with a VAT number in common: to the provider they are one.
-    pub(crate) fn of_one_company(&self, account: &Account) -> Result<Arc<[AccountName]>, Error> {
+    pub(crate) fn of_one_company(&self, account: &AccountName) -> Result<Arc<[AccountName]>, Error> {
         of_one_company(self.journal(), &self.accounts(), account)
     }
 

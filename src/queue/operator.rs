@@ -1,7 +1,5 @@
 //! What a person decides. Each decision is an event with who and why, and none can cause a double.
 
-use std::sync::Arc;
-
 use super::{Queue, of_one_company};
 use crate::domain::event::DocEvent;
 use crate::domain::id::{AccountName, FiscalId};
@@ -73,10 +71,7 @@ impl Queue {
                     return Ok(Err("that is not a provider's id".to_owned()));
                 }
                 if let Some(name) = &progress.account {
-                    let account = accounts.iter().find(|account| account.name == *name);
-                    let company = account.map(|account| of_one_company(txn, &accounts, account)).transpose()?;
-                    let company = company.unwrap_or_else(|| Arc::from([name.clone()]));
-                    let owners = txn.owners(&company, id)?;
+                    let owners = txn.owners(&of_one_company(txn, &accounts, name)?, id)?;
                     if let Some(owner) = owners.into_iter().find(|owner| *owner != progress.id) {
                         let owner =
                             txn.progress(owner)?.map_or_else(|| owner.to_string(), |owner| owner.key.to_string());

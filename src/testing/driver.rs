@@ -95,7 +95,7 @@ impl Machine {
         let key = progress.key.to_string();
         let queue = self.queue()?;
         let account = queue.accounts().first().cloned().ok_or("no account")?;
-        let company = queue.of_one_company(&account).map_err(|error| error.to_string())?;
+        let company = queue.of_one_company(&account.name).map_err(|error| error.to_string())?;
         match bind::bind(queue.journal(), progress, (&account, &company)).map_err(|error| error.to_string())? {
             Binding::Wait(_) => Ok(()),
             Binding::Hold { code, why } => {

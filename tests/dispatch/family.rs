@@ -55,9 +55,11 @@ async fn dispatch_sends_a_void_of_an_open_parent_only_when_its_fate_is_known() {
 
 /// A correction that names its parent by the provider's id.
 fn by_id(document: impl FnOnce(Parent) -> NewDocument, id: &str) -> NewDocument {
-    let mut document = document(Parent::Remote(id.to_owned()));
-    document.account = Some("shop-roma".parse().unwrap());
-    document
+    by_id_of("shop-roma", document, id)
+}
+
+fn by_id_of(account: &str, document: impl FnOnce(Parent) -> NewDocument, id: &str) -> NewDocument {
+    document(Parent::Remote(id.to_owned())).account(account.parse().unwrap())
 }
 
 fn key(key: &str) -> Parent {
@@ -151,11 +153,7 @@ async fn dispatch_knows_a_parent_of_an_account_that_was_renamed() {
     let mut renamed = accounts();
     renamed[0].name = "roma".parse().unwrap();
     let queue = crate::support::shop::memory_queue_of(bench.folder.path(), bench.clock.clone(), renamed);
-    let void = |id: &str| {
-        let mut void = Void::of(Parent::Remote(id.to_owned()));
-        void.account = Some("roma".parse().unwrap());
-        void
-    };
+    let void = |id: &str| by_id_of("roma", Void::of, id);
     // Nobody can send for the account that it belongs to; that is said, and what to do.
     for (name, id) in [("v-a", &a), ("v-b", &b)] {
         rejected(queue.enqueue(name, void(id)), "unknown_account");

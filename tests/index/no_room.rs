@@ -11,7 +11,8 @@ use staffetta::testing::Random;
 use tempfile::tempdir;
 
 use super::{check_entries, check_views, live, open, options};
-use crate::support::around::{Around, Booted, Real};
+use crate::support::around::{Around, Real};
+use crate::support::booted::Booted;
 
 /// A disk that says how much room it has, rightly or not.
 struct Said(Arc<AtomicU64>);

@@ -9,7 +9,8 @@ use tempfile::{TempDir, tempdir};
 
 use super::{as_if_killed, check_entries, check_views, copy, live, open, options};
 use crate::papers::*;
-use crate::support::around::{Booted, Real};
+use crate::support::around::Real;
+use crate::support::booted::Booted;
 
 /// A journal that was used, closed in good order; and as it was found after a kill just before.
 fn closed_and_killed(seed: u64, steps: u64) -> (TempDir, TempDir) {

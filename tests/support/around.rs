@@ -1,4 +1,4 @@
-//! The machine's file system, with something about it changed.
+//! The machine's file system, with something about it changed. Used by benches, too.
 
 use std::any::Any;
 use std::io;
@@ -11,6 +11,9 @@ use staffetta::journal::{File, Files, RealFiles};
 pub trait Around: Send + Sync + 'static {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
         RealFiles.create(path)
+    }
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
+        RealFiles.open(path)
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         RealFiles.rename(from, to)
@@ -26,15 +29,6 @@ pub trait Around: Send + Sync + 'static {
 /// The files with that change.
 pub struct Real<A>(pub A);
 
-/// On a machine that says when it was started, or does not.
-pub struct Booted(pub Option<&'static str>);
-
-impl Around for Booted {
-    fn boot_id(&self) -> Option<String> {
-        self.0.map(str::to_owned)
-    }
-}
-
 impl<A: Around> Files for Real<A> {
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
         RealFiles.create_dir(dir)
@@ -46,7 +40,7 @@ impl<A: Around> Files for Real<A> {
         self.0.create(path)
     }
     fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
-        RealFiles.open(path)
+        self.0.open(path)
     }
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.0.rename(from, to)

@@ -1,6 +1,7 @@
 //! What several tests share.
 
 pub mod around;
+pub mod booted;
 pub mod segments;
 pub mod shop;
 

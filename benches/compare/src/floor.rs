@@ -1,7 +1,6 @@
 //! A file system whose flush of a file takes at least a fixed time: the journal's own seam, so that a disk whose flush
 //! is very quick or erratic can be compared on.
 
-use std::any::Any;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,6 +8,11 @@ use std::thread::park_timeout;
 use std::time::{Duration, Instant};
 
 use staffetta::journal::{File, Files, RealFiles};
+
+use self::around::Around;
+
+#[path = "../../../tests/support/around.rs"]
+pub mod around;
 
 pub struct Floor(pub Duration);
 
@@ -34,36 +38,12 @@ impl Floor {
     }
 }
 
-impl Files for Floor {
-    fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        RealFiles.create_dir(dir)
-    }
-    fn names(&self, dir: &Path) -> io::Result<Vec<String>> {
-        RealFiles.names(dir)
-    }
+impl Around for Floor {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
         self.slow(RealFiles.create(path))
     }
     fn open(&self, path: &Path) -> io::Result<Arc<dyn File>> {
         self.slow(RealFiles.open(path))
-    }
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        RealFiles.rename(from, to)
-    }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        RealFiles.remove(path)
-    }
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        RealFiles.sync_dir(dir)
-    }
-    fn lock(&self, path: &Path, holder: &str) -> io::Result<Result<Box<dyn Any + Send + Sync>, String>> {
-        RealFiles.lock(path, holder)
-    }
-    fn free(&self, folder: &Path) -> io::Result<u64> {
-        RealFiles.free(folder)
-    }
-    fn boot_id(&self) -> Option<String> {
-        RealFiles.boot_id()
     }
 }
 

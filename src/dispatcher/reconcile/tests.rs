@@ -19,7 +19,7 @@ fn what_another_account_of_the_company_has_is_claimed() {
     };
     queue.journal().transact(record).unwrap().unwrap();
     for (account, claimed) in [(named("shop"), true), (named("till-2"), true), (elsewhere, false)] {
-        let owned = Owned { queue: queue.clone(), accounts: queue.of_one_company(&account).unwrap() };
+        let owned = Owned { queue: queue.clone(), accounts: queue.of_one_company(&account.name).unwrap() };
         assert_eq!((owned.is_claimed("r1"), owned.is_claimed("r2")), (claimed, false), "{}", account.name);
     }
 }

@@ -42,11 +42,14 @@ pub(super) fn wanted(data: &Path, bytes: usize) -> u64 {
 
 /// And before all that is in this folder is copied to another one.
 pub(super) fn wanted_by_copy(data: &Path) -> u64 {
-    let large = segment(data) == LARGE || is_outgrown(data);
-    size(data).unwrap_or(0).saturating_add(4 * if large { LARGE } else { SMALL } as u64)
+    size(data).unwrap_or(0).saturating_add(4 * segment_of_copy(data) as u64)
 }
 
 /// Chooses for a new folder what is right for all that is in the old one.
 pub(super) fn choose(old: &Path, new: &Path) -> io::Result<()> {
-    if segment(old) == LARGE || is_outgrown(old) { fs::write(new.join(MARK), []) } else { Ok(()) }
+    if segment_of_copy(old) == LARGE { fs::write(new.join(MARK), []) } else { Ok(()) }
+}
+
+fn segment_of_copy(data: &Path) -> usize {
+    if is_outgrown(data) { LARGE } else { segment(data) }
 }

@@ -3,7 +3,7 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use super::{Free, Layers};
+use super::Layers;
 use crate::journal::error::{JournalError, Result};
 use crate::journal::index::Store;
 use crate::journal::record::Reached;
@@ -86,7 +86,8 @@ impl Layers {
     /// [`JournalError::Full`]: all of it stays in memory, where it is read as before. Others are for good.
     pub fn flush_here(&self) -> Result<()> {
         self.failure()?;
-        self.look_for_room()?;
+        let bytes = self.top().bytes();
+        self.look_for_room(|store| store.wants(bytes))?;
         let mut top = self.top_mut();
         let Some(reached) = top.reached else { return Ok(()) };
         let frozen = top.freeze();
@@ -105,14 +106,9 @@ impl Layers {
 
     /// A batch that finds no room takes what is left from what is being recorded, and sled is stuck in the middle. So there
     /// should be plenty.
-    fn look_for_room(&self) -> Result<()> {
+    fn look_for_room(&self, wanted: impl Fn(&Store) -> u64) -> Result<()> {
         let Some(free) = &self.free else { return Ok(()) };
-        let bytes = self.top().bytes();
-        let wanted = self.with_store(|store| Ok(store.wants(bytes)))?;
-        Self::has_room(free, wanted)
-    }
-
-    fn has_room(free: &Free, wanted: u64) -> Result<()> {
+        let wanted = self.with_store(|store| Ok(wanted(store)))?;
         match free() {
             Ok(free) if free < wanted => {
                 let why = format!("the index needs {wanted} bytes, {free} are free");
@@ -149,9 +145,7 @@ impl Layers {
     fn compact_here(&self, spans: &Spans) -> Result<Option<Compacted>> {
         self.failure()?;
         let Some(reached) = *lock(&self.stored) else { return Ok(None) };
-        if let Some(free) = &self.free {
-            Self::has_room(free, self.with_store(|store| Ok(store.copy_wants()))?)?;
-        }
+        self.look_for_room(Store::copy_wants)?;
         let copy = {
             let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
             store.as_ref().ok_or(JournalError::Closed)?.copy(self.journal, reached, spans)?

@@ -135,8 +135,8 @@ impl Candidate {
 
     fn decide(&mut self, txn: &mut Transaction<'_>) -> Result<Taken, Error> {
         if let Some(id) = txn.find(&self.key)? {
-            let Some(fingerprint) = self.said(txn)? else { return Err(Error::Rejected(key_reused(&self.key))) };
-            return self.repeated(txn, id, fingerprint);
+            let Some(body) = self.values() else { return Err(Error::Rejected(key_reused(&self.key))) };
+            return self.repeated(txn, id, self.said(txn, body)?);
         }
         let body = match &self.body {
             Ok(body) => body,
@@ -147,12 +147,7 @@ impl Candidate {
             Some(parent) => Some(parents::find(txn, parent, &self.company(txn, self.account.as_deref())?)?),
         };
         let parent_ref = bound.as_ref().map(Bound::reference);
-        // Of the parent as it was given: a line is the same line after its parent became known here.
-        let given = match &self.parent {
-            Some(Parent::Remote(id)) => Some(ParentRef::Remote(id.clone())),
-            _ => parent_ref.clone(),
-        };
-        let fingerprint = self.fingerprint.unwrap_or_else(|| self.fingerprint_of(body, given.as_ref()));
+        let fingerprint = self.said(txn, body)?;
         let account = self.account_with(bound.as_ref())?;
         let account_name =
             account.as_ref().map(|account| account.name.clone()).or_else(|| self.account_name(bound.as_ref()));
@@ -199,18 +194,18 @@ impl Candidate {
         Ok(Taken { id, state, duplicate: false })
     }
 
-    /// The fingerprint of what the till said, if that means something here; of the parent as it was given.
-    fn said(&self, txn: &Transaction<'_>) -> Result<Option<[u8; 32]>, Error> {
-        let Some(body) = self.values().filter(|_| self.fingerprint.is_none()) else { return Ok(self.fingerprint) };
+    /// The fingerprint of what the till said, of the parent as it was given: a line is the same line after its parent became
+    /// known here. A key that nobody has is no parent that any document was taken with.
+    fn said(&self, txn: &Transaction<'_>, body: &Body) -> Result<[u8; 32], Error> {
+        if let Some(fingerprint) = self.fingerprint {
+            return Ok(fingerprint);
+        }
         let parent = match &self.parent {
             None => None,
             Some(Parent::Remote(id)) => Some(ParentRef::Remote(id.clone())),
-            Some(Parent::Key(key)) => match txn.find(key)? {
-                Some(id) => Some(ParentRef::Local(id)),
-                None => return Ok(None),
-            },
+            Some(Parent::Key(key)) => txn.find(key)?.map(ParentRef::Local),
         };
-        Ok(Some(self.fingerprint_of(body, parent.as_ref())))
+        Ok(self.fingerprint_of(body, parent.as_ref()))
     }
 
     fn repeated(&self, txn: &mut Transaction<'_>, id: DocId, fingerprint: [u8; 32]) -> Result<Taken, Error> {
@@ -227,7 +222,7 @@ impl Candidate {
     }
 
     fn company(&self, txn: &Transaction<'_>, account: Option<&Account>) -> Result<Arc<[AccountName]>, Error> {
-        account.map_or_else(|| Ok(Arc::from([])), |account| of_one_company(txn, &self.accounts, account))
+        account.map_or_else(|| Ok(Arc::from([])), |account| of_one_company(txn, &self.accounts, &account.name))
     }
 
     /// The name of its account, also while no account is known yet: what was named, or the account of its parent here.

@@ -8,6 +8,7 @@ use staffetta::queue::{Options, Queue};
 
 use super::{Prepared, Taker};
 use crate::floor::Floor;
+use crate::floor::around::Real;
 
 pub struct Till(Queue);
 
@@ -15,7 +16,7 @@ pub struct Till(Queue);
 pub fn open(dir: &Path, flush: Option<Duration>) -> Queue {
     let mut options = Options { accounts: vec![crate::documents::account()], ..Options::default() };
     if let Some(flush) = flush {
-        options.journal.files = Arc::new(Floor(flush));
+        options.journal.files = Arc::new(Real(Floor(flush)));
     }
     Queue::open_with(dir.join("journal"), options).expect("a queue")
 }
