@@ -7,6 +7,7 @@ mod corrections;
 #[path = "support/fault_server.rs"]
 mod fault_server;
 mod faults;
+mod kept;
 mod look_ups;
 mod never;
 mod requests;

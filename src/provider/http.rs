@@ -1,18 +1,21 @@
 //! The one place that makes an HTTP client, and that says what a failed request proves (PROVIDERS.md 4.2).
 //!
 //! No redirects, no retries, no environment proxies, HTTP/1.1 only; connect and total time-outs; answers are read up
-//! to [`MAX_ANSWER`] bytes. Submissions never use a kept connection: a peer that closed it while idle would leave open
-//! whether the request was processed.
+//! to [`MAX_ANSWER`] bytes. Which connection a submission takes, says [`kept`].
+
+mod kept;
 
 use std::error::Error as _;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use hyper_util::client::legacy::connect::HttpInfo;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
-use reqwest::{Client, Method, Url};
+use reqwest::{Client, Method, StatusCode, Url};
 
+use self::kept::{Habit, Way};
 use super::config::ConfigError;
 use crate::clock::Clock;
 use crate::domain::limits::{MAX_ANSWER, MAX_REASON, MAX_RETRY_AFTER_S};
@@ -50,10 +53,13 @@ pub(crate) enum Broken {
     Unknown { why: String, status: Option<u16>, skew_ms: Option<i64> },
 }
 
-/// The two clients of an account.
+/// The clients of an account: their connections are apart.
 pub(crate) struct Http {
-    submit: Client,
+    own: Client,
+    watched: Client,
+    kept: Client,
     read: Client,
+    habit: Habit,
     clock: Arc<dyn Clock>,
     wall: Duration,
 }
@@ -71,8 +77,11 @@ pub(crate) struct Wires<'a> {
 impl Http {
     pub(crate) fn new(wires: &Wires<'_>, clock: Arc<dyn Clock>) -> Result<Http, ConfigError> {
         Ok(Http {
-            submit: client(wires, 0)?,
-            read: client(wires, 2)?,
+            own: client(wires, 0, Duration::ZERO)?,
+            watched: client(wires, 1, kept::WATCHED)?,
+            kept: client(wires, usize::MAX, kept::IDLE)?,
+            read: client(wires, 2, Duration::from_secs(20))?,
+            habit: Habit::new(clock.clone()),
             clock,
             wall: wires.connect_timeout.saturating_add(wires.answer_timeout),
         })
@@ -92,17 +101,32 @@ impl Http {
         self.wall
     }
 
-    /// Sends a submission, on a connection of its own.
+    /// Sends a submission.
     pub(crate) async fn submit(&self, request: Request) -> Result<Reply, Broken> {
-        self.send(&self.submit, request).await
+        let trip = self.habit.begin();
+        let client = match trip.way() {
+            Way::Own => &self.own,
+            Way::Watched => &self.watched,
+            Way::Kept => &self.kept,
+        };
+        let sent = self.send(client, request).await;
+        match &sent {
+            // So some servers say that they close an idle connection, whatever was sent on it meanwhile.
+            Ok((reply, _)) if reply.status == StatusCode::REQUEST_TIMEOUT.as_u16() => drop(trip),
+            Ok((_, end)) => trip.answered(*end),
+            Err(Broken::NotSent(_)) => trip.not_sent(),
+            Err(Broken::Unknown { .. }) => drop(trip),
+        }
+        sent.map(|(reply, _)| reply)
     }
 
     /// Sends a request that may be repeated without harm.
     pub(crate) async fn read(&self, request: Request) -> Result<Reply, Broken> {
-        self.send(&self.read, request).await
+        Ok(self.send(&self.read, request).await?.0)
     }
 
-    async fn send(&self, client: &Client, request: Request) -> Result<Reply, Broken> {
+    /// Sends a request; with the answer, the end here of its connection, if that is known.
+    async fn send(&self, client: &Client, request: Request) -> Result<(Reply, Option<SocketAddr>), Broken> {
         let mut builder = client.request(request.method, request.url).headers(request.headers);
         if let Some(body) = request.body {
             builder = builder.body(body);
@@ -112,6 +136,7 @@ impl Http {
         let now = self.clock.now();
         let status = response.status().as_u16();
         let (skew_ms, retry_after) = clock_hints(response.headers(), now);
+        let end = response.extensions().get::<HttpInfo>().map(HttpInfo::local_addr);
         let broken = |why: String| Broken::Unknown { why, status: Some(status), skew_ms };
         let mut body = Vec::new();
         loop {
@@ -125,7 +150,7 @@ impl Http {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Reply { status, retry_after, skew_ms, body, at: now })
+        Ok((Reply { status, retry_after, skew_ms, body, at: now }, end))
     }
 }
 
@@ -141,19 +166,20 @@ impl Reply {
     }
 }
 
-fn client(wires: &Wires<'_>, idle: usize) -> Result<Client, ConfigError> {
+/// A client that keeps so many connections, each idle for no longer than that.
+fn client(wires: &Wires<'_>, kept: usize, idle: Duration) -> Result<Client, ConfigError> {
     let mut builder = Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
-        .pool_max_idle_per_host(idle)
-        .pool_idle_timeout(Duration::from_secs(20))
+        .pool_max_idle_per_host(kept)
+        .pool_idle_timeout(idle)
         .http1_only()
         .referer(false)
         .no_proxy()
         .connect_timeout(wires.connect_timeout)
         .timeout(wires.connect_timeout.saturating_add(wires.answer_timeout))
         .user_agent(concat!("staffetta/", env!("CARGO_PKG_VERSION")));
-    if idle == 0 {
+    if kept == 0 {
         // Five calls of the system to watch over a connection that lives no longer than its time-out.
         builder =
             builder.tcp_keepalive(None).tcp_keepalive_interval(None).tcp_keepalive_retries(None).tcp_user_timeout(None);

@@ -207,29 +207,6 @@ async fn an_untrusted_certificate_is_not_sent() {
     assert_eq!(handshakes.load(Ordering::SeqCst), 0, "something was sent");
 }
 
-/// A connection kept from an earlier request may be closed by the peer just when it is used again: whether that request
-/// was read then, nobody knows. So a submission never uses one.
-#[tokio::test]
-async fn a_submission_never_uses_a_kept_connection() {
-    for provider in [OPENAPI, SMART, STAMP] {
-        let server = FaultServer::start(move |request| match is_login(request) {
-            true => logged_in(),
-            false => json(200, r#"{"data":{"id":"x"},"uuid":"x","DraftId":"d","InvoiceId":"x"}"#),
-        })
-        .await;
-        let (adapter, call) = (adapter(provider, &server), first(provider));
-        for _ in 0..3 {
-            assert_eq!(word(&adapter.submit(&call).await.outcome), "accepted x");
-        }
-        let submissions: Vec<usize> =
-            server.requests().iter().filter(|request| !is_login(request)).map(|request| request.connection).collect();
-        let mut distinct = submissions.clone();
-        distinct.sort_unstable();
-        distinct.dedup();
-        assert_eq!((submissions.len(), distinct.len()), (3, 3), "{submissions:?}");
-    }
-}
-
 /// Without a token nothing leaves.
 #[tokio::test]
 async fn a_login_without_an_answer_is_not_sent() {

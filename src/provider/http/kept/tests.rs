@@ -1,0 +1,163 @@
+use super::*;
+use crate::testing::HandClock;
+
+/// One end of a connection.
+fn end(port: u16) -> Option<SocketAddr> {
+    Some(SocketAddr::from(([127, 0, 0, 1], port)))
+}
+
+struct Server {
+    clock: Arc<HandClock>,
+    habit: Habit,
+}
+
+impl Server {
+    fn strange() -> Server {
+        let clock = Arc::new(HandClock::starting_at(DateTime::UNIX_EPOCH));
+        Server { habit: Habit::new(clock.clone()), clock }
+    }
+
+    /// One that is known to leave connections open.
+    fn known() -> Server {
+        let server = Server::strange();
+        assert_eq!(server.answers(1), Way::Watched);
+        server.pass(100);
+        assert_eq!(server.answers(1), Way::Watched);
+        assert_eq!(server.answers(1), Way::Kept);
+        server
+    }
+
+    fn pass(&self, ms: u64) {
+        self.clock.pass(Duration::from_millis(ms));
+    }
+
+    /// A submission that is answered on a connection with this end.
+    fn answers(&self, port: u16) -> Way {
+        let trip = self.habit.begin();
+        let way = trip.way();
+        trip.answered(end(port));
+        way
+    }
+
+    /// Sends nothing for so long: the way that a submission would go at each of these moments.
+    fn ways<const N: usize>(&self, after_ms: [u64; N]) -> [Way; N] {
+        after_ms.map(|ms| {
+            self.pass(ms);
+            way(*self.habit.state(), self.habit.moment()).0
+        })
+    }
+}
+
+#[test]
+fn a_connection_is_used_again_once_one_was_seen_open_for_longer() {
+    let server = Server::strange();
+    assert_eq!(server.answers(1), Way::Watched);
+    for _ in 0..3 {
+        assert_eq!(server.answers(2), Way::Own, "what is watched is left alone");
+        server.pass(33);
+    }
+    server.pass(1);
+    assert_eq!(server.answers(1), Way::Watched);
+    assert_eq!([server.answers(3), server.answers(4)], [Way::Kept; 2]);
+    server.pass(3_600_000);
+    assert_eq!(server.answers(5), Way::Kept);
+}
+
+#[test]
+fn a_server_that_closes_is_left_alone_for_a_while() {
+    for (what, second) in [("another connection", end(2)), ("not known which", None)] {
+        let server = Server::strange();
+        server.answers(1);
+        server.pass(100);
+        let trip = server.habit.begin();
+        assert_eq!(trip.way(), Way::Watched);
+        trip.answered(second);
+        assert_eq!(server.ways([0, 1_000, 598_999, 1]), [Way::Own, Way::Own, Way::Own, Way::Watched], "{what}");
+    }
+    let server = Server::strange();
+    server.habit.begin().answered(None);
+    assert_eq!(server.ways([1_000]), [Way::Own]);
+}
+
+#[test]
+fn one_at_a_time_finds_out() {
+    let server = Server::strange();
+    let first = server.habit.begin();
+    assert_eq!(server.answers(2), Way::Own);
+    first.answered(end(1));
+    server.pass(100);
+    let second = server.habit.begin();
+    assert_eq!(server.answers(2), Way::Own);
+    second.answered(end(1));
+    assert_eq!(server.answers(2), Way::Kept);
+}
+
+#[test]
+fn what_lay_idle_for_longer_than_is_looked_at_is_not_touched() {
+    let server = Server::strange();
+    server.answers(1);
+    assert_eq!(server.ways([100, 200, 1, 698]), [Way::Watched, Way::Watched, Way::Own, Way::Own]);
+    assert_eq!(server.answers(2), Way::Own);
+    server.pass(1);
+    // The first is certainly gone: it begins anew.
+    assert_eq!(server.answers(3), Way::Watched);
+    assert_eq!(server.answers(4), Way::Own);
+    server.pass(100);
+    assert_eq!(server.answers(1), Way::Watched);
+    assert_eq!(server.answers(5), Way::Own, "it was another connection");
+}
+
+#[test]
+fn after_silence_each_has_its_own() {
+    let server = Server::known();
+    let (silent, late) = (server.habit.begin(), server.habit.begin());
+    drop(silent);
+    late.answered(end(1));
+    assert_eq!(server.ways([0, 599_999, 1]), [Way::Own, Way::Own, Way::Watched]);
+
+    // Also where it happened to one with a connection of its own, and what was being found out is void.
+    for already in [false, true] {
+        let server = Server::strange();
+        let watched = server.habit.begin();
+        let silent = server.habit.begin();
+        assert_eq!(silent.way(), Way::Own);
+        if already {
+            watched.answered(end(1));
+            drop(silent);
+        } else {
+            drop(silent);
+            watched.answered(end(1));
+        }
+        assert_eq!(server.ways([100, 599_899, 1]), [Way::Own, Way::Own, Way::Watched]);
+    }
+}
+
+#[test]
+fn without_a_line_none_is_used_again_until_those_there_were_are_gone() {
+    let server = Server::known();
+    server.habit.begin().not_sent();
+    assert_eq!(server.ways([0, 999, 1]), [Way::Own, Way::Own, Way::Watched]);
+    // It does not make up for silence.
+    let server = Server::known();
+    drop(server.habit.begin());
+    server.habit.begin().not_sent();
+    assert_eq!(server.ways([1_000]), [Way::Own]);
+}
+
+#[test]
+fn what_was_open_before_the_machine_slept_is_not_used() {
+    let hour = TimeDelta::hours(1);
+    for by in [hour, -hour] {
+        let server = Server::known();
+        server.clock.set_forward(by);
+        assert_eq!(server.answers(2), Way::Own);
+        assert_eq!(server.ways([999, 1]), [Way::Own, Way::Watched]);
+
+        let server = Server::strange();
+        server.answers(1);
+        server.pass(100);
+        server.clock.set_forward(by);
+        assert_eq!(server.answers(2), Way::Own);
+        assert_eq!(server.ways([999, 1]), [Way::Own, Way::Watched]);
+    }
+}
