@@ -8,7 +8,6 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::hands::Hands;
 use super::holds;
 use super::lane::Lane;
 use super::office::{self, Done, Office};
@@ -71,8 +70,6 @@ pub(super) struct Work {
     pub(super) taken: bool,
     /// When what was taken has to be looked at again.
     pub(super) due_at: Option<DateTime<Utc>>,
-    /// On which thread.
-    pub(super) hand: usize,
 }
 
 pub(super) struct Engine {
@@ -117,8 +114,6 @@ pub(super) struct Engine {
     /// What nobody waits for; what a provider's clock shows beside ours, where it was asked.
     chores: JoinSet<Option<(AccountName, i64)>>,
     fresh_until: Duration,
-    /// Where tasks are run.
-    pub(super) hands: Hands,
     /// What each task is about.
     pub(super) work: HashMap<tokio::task::Id, Work>,
     stop: watch::Receiver<Stop>,
@@ -132,7 +127,6 @@ impl Engine {
         queue: Queue,
         accounts: Vec<Managed>,
         settings: Settings,
-        hands: Hands,
         stop: watch::Receiver<Stop>,
         idle: watch::Sender<u64>,
     ) -> Result<Engine, Error> {
@@ -173,7 +167,6 @@ impl Engine {
             tasks: JoinSet::new(),
             chores: JoinSet::new(),
             fresh_until: Duration::ZERO,
-            hands,
             work: HashMap::new(),
             stop,
             idle,

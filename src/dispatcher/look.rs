@@ -137,7 +137,6 @@ impl Engine {
             lane: None,
             taken: false,
             due_at: None,
-            hand: 0,
         };
         let handle = match action {
             Action::Submit(id, _, lane) => {
@@ -150,13 +149,7 @@ impl Engine {
                 let behind = self.unwritten.get(&lane).copied();
                 let desk = office.desk(&shared, self.shared.ticks());
                 let errand = Errand { id, lane, behind, desk, pass: office.closings.pass() };
-                let out = self.work.values().filter(|work| !work.taken);
-                work.hand = self.hands.idlest(out.map(|work| work.hand));
-                let submit = submit::submit(shared, provider, account, errand);
-                match self.hands.get(work.hand) {
-                    Some(hand) => self.tasks.spawn_on(submit, hand),
-                    None => self.tasks.spawn(submit),
-                }
+                self.tasks.spawn(submit::submit(shared, provider, account, errand))
             }
             Action::LookUp(id, _) => {
                 let noted = self.skews.values().find(|(sent, _)| *sent == id).map(|(_, skew_ms)| *skew_ms);

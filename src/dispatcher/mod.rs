@@ -1,12 +1,12 @@
 //! The dispatcher: drains the queue in the background. It writes the intent before each request and the outcome after,
 //! looks up what is in doubt instead of sending it again, and keeps to the blackout, deadlines and dependencies.
 
+mod apart;
 pub(crate) mod bind;
 mod ended;
 mod engine;
 mod gate;
 mod gather;
-mod hands;
 mod holds;
 mod idle;
 mod lane;
@@ -33,7 +33,6 @@ pub use settings::{Managed, Settings, Unreachable};
 use crate::error::Error;
 use crate::queue::Queue;
 use engine::{Engine, Stop};
-use hands::Hands;
 
 /// A running dispatcher. Dropping it stops it at once, which is safe: what was on the wire is in doubt and looked up by
 /// the next one. [`Dispatcher::stop`] lets it finish instead.
@@ -46,7 +45,7 @@ pub struct Dispatcher {
 }
 
 impl Dispatcher {
-    /// Starts with the default settings. Inside a tokio runtime it runs there, otherwise on threads of its own.
+    /// Starts with the default settings. Inside a tokio runtime it runs there, otherwise on a thread of its own.
     ///
     /// # Errors
     /// When the journal cannot be written, no thread can be made, or the queue has a dispatcher already: two would not know
@@ -61,25 +60,19 @@ impl Dispatcher {
     /// As [`Dispatcher::start`].
     pub fn start_with(queue: &Queue, accounts: Vec<Managed>, settings: Settings) -> Result<Dispatcher, Error> {
         let Ok(runtime) = Handle::try_current() else { return Dispatcher::start_apart(queue, accounts, settings) };
-        let (dispatcher, work) = Dispatcher::prepare(queue, accounts, settings, Hands::none())?;
+        let (dispatcher, work) = Dispatcher::prepare(queue, accounts, settings)?;
         drop(runtime.spawn(work));
         Ok(dispatcher)
     }
 
-    /// As [`Dispatcher::start_with`], but always on threads of its own: one that decides and sends, and as many more that
-    /// only send as the machine has further cores, at most three. Inside a runtime of several threads its many short steps
-    /// would be handed from one to the other, which costs about a quarter more of the processor.
+    /// As [`Dispatcher::start_with`], but always on a thread of its own. Inside a runtime of several threads its many short
+    /// steps would be handed from one to the other, which costs about a quarter more of the processor.
     ///
     /// # Errors
     /// As [`Dispatcher::start`].
     pub fn start_apart(queue: &Queue, accounts: Vec<Managed>, settings: Settings) -> Result<Dispatcher, Error> {
-        let hands = Hands::of_this_machine(settings.in_flight);
-        Dispatcher::start_on(queue, accounts, settings, hands)
-    }
-
-    fn start_on(queue: &Queue, accounts: Vec<Managed>, settings: Settings, hands: Hands) -> Result<Dispatcher, Error> {
-        let (dispatcher, work) = Dispatcher::prepare(queue, accounts, settings, hands)?;
-        hands::spawn("staffetta-dispatcher", work)
+        let (dispatcher, work) = Dispatcher::prepare(queue, accounts, settings)?;
+        apart::spawn("staffetta-dispatcher", work)
             .map_err(|error| Error::Dispatcher(format!("no thread can be made: {error}")))?;
         Ok(dispatcher)
     }
@@ -88,7 +81,6 @@ impl Dispatcher {
         queue: &Queue,
         accounts: Vec<Managed>,
         settings: Settings,
-        hands: Hands,
     ) -> Result<(Dispatcher, impl Future<Output = ()> + Send + use<>), Error> {
         let claim = queue.claim_dispatch().ok_or_else(|| {
             let why = "this queue has a dispatcher already, or one that is still stopping: await its `stop` first";
@@ -97,7 +89,7 @@ impl Dispatcher {
         let (stop, stopped) = watch::channel(Stop::No);
         let (idle_sender, idle) = watch::channel(0);
         let (ended_sender, ended) = watch::channel(false);
-        let engine = Engine::prepare(queue.clone(), accounts, settings, hands, stopped, idle_sender)?;
+        let engine = Engine::prepare(queue.clone(), accounts, settings, stopped, idle_sender)?;
         let work = async move {
             engine.run().await;
             drop(claim);

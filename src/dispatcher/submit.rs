@@ -85,8 +85,8 @@ async fn attempt(
         prepare(shared, account, id, errand.behind)?
     } else {
         // The histories of its parent and of all that is about that one.
-        let (account, behind, hand) = (account.clone(), errand.behind, shared.clone());
-        shared.read(move |_| prepare(&hand, &account, id, behind)).await?
+        let (account, behind, own) = (account.clone(), errand.behind, shared.clone());
+        shared.read(move |_| prepare(&own, &account, id, behind)).await?
     };
     let (progress, call, intent) = match prepared {
         Prepared::Gone => return Ok((Done::of(Health::Nothing), false)),

@@ -8,7 +8,6 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Mutex, watch};
 
 use super::super::engine::Stop;
-use super::super::hands::Hands;
 use super::super::lane::Lane;
 use super::super::office::{Done, Health};
 use super::super::settings::{Managed, Settings};
@@ -89,7 +88,7 @@ impl Room {
         let provider = Arc::new(Slow { arrived: arrives, answers: Mutex::new(told) });
         let managed = Managed { requests_per_minute, ..Managed::new(shop::account(), provider) };
         let ((stop, stopped), (idle, told)) = (watch::channel(Stop::No), watch::channel(0));
-        let engine = Engine::prepare(queue.clone(), vec![managed], settings, Hands::none(), stopped, idle).unwrap();
+        let engine = Engine::prepare(queue.clone(), vec![managed], settings, stopped, idle).unwrap();
         Room { engine, queue, clock, arrived, answers, idle: told, stop, _folder: folder }
     }
 
