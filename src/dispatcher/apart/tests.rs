@@ -7,7 +7,6 @@ use tokio::sync::Semaphore;
 
 use super::super::tests::{self as shop, SHOPS};
 use super::super::{Dispatcher, Managed, Settings};
-use super::*;
 use crate::clock::SystemClock;
 use crate::domain::outcome::{Answer, LookUpOutcome, Remote, SubmitOutcome, TrackOutcome};
 use crate::domain::state::State;
