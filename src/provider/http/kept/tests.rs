@@ -1,5 +1,28 @@
 use super::*;
-use crate::testing::HandClock;
+
+/// A clock that stands still until it is told otherwise: what it shows, and the time that passed.
+struct HandClock(Mutex<Moment>);
+
+impl HandClock {
+    fn pass(&self, time: Duration) {
+        let mut moment = self.0.lock().unwrap();
+        *moment = (moment.0 + time, moment.1 + time);
+    }
+
+    fn set_forward(&self, by: TimeDelta) {
+        self.0.lock().unwrap().0 += by;
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> DateTime<Utc> {
+        self.0.lock().unwrap().0
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.lock().unwrap().1
+    }
+}
 
 /// One end of a connection.
 fn end(port: u16) -> Option<SocketAddr> {
@@ -13,7 +36,7 @@ struct Server {
 
 impl Server {
     fn strange() -> Server {
-        let clock = Arc::new(HandClock::starting_at(DateTime::UNIX_EPOCH));
+        let clock = Arc::new(HandClock(Mutex::new((DateTime::UNIX_EPOCH, Duration::ZERO))));
         Server { habit: Habit::new(clock.clone()), clock }
     }
 
