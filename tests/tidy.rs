@@ -35,7 +35,7 @@ const ONLY: [(&str, &[&str], &str); 10] = [
     ("zstd", &["src/journal/packed.rs"], "the compression can be exchanged in one file"),
     ("reqwest", &["src/provider/"], "one room speaks HTTP to providers"),
     ("axum", &["src/sandbox/", "src/agent/"], "two rooms serve HTTP"),
-    ("hyper", &["src/sandbox/", "src/agent/"], "two rooms serve HTTP"),
+    ("hyper", &["src/sandbox/", "src/agent/", "src/provider/http.rs"], "two rooms serve HTTP, one file asks by it"),
     ("clap", &["src/cli/"], "the library has no command line"),
     ("comfy_table", &["src/cli/"], "the library prints nothing"),
     ("indicatif", &["src/cli/"], "the library prints nothing"),

@@ -17,6 +17,8 @@ pub(super) fn spawn(name: &str, work: impl Future<Output = ()> + Send + 'static)
         };
         drop(tell.send(Ok(())));
         runtime.block_on(work);
+        // A name that is being resolved while the line is down would keep the thread for half a minute.
+        runtime.shutdown_background();
     })?;
     told.recv().map_err(io::Error::other)?
 }

@@ -6,7 +6,7 @@
 mod kept;
 
 use std::error::Error as _;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use hyper_util::client::legacy::connect::HttpInfo;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Method, StatusCode, Url};
 
-use self::kept::{Habit, Way};
+use self::kept::{Ends, Habit, Way};
 use super::config::ConfigError;
 use crate::clock::Clock;
 use crate::domain::limits::{MAX_ANSWER, MAX_REASON, MAX_RETRY_AFTER_S};
@@ -111,10 +111,10 @@ impl Http {
         };
         let sent = self.send(client, request).await;
         match &sent {
+            Ok((reply, ends)) if reply.is_success() => trip.answered(*ends),
             // So some servers say that they close an idle connection, whatever was sent on it meanwhile.
             Ok((reply, _)) if reply.status == StatusCode::REQUEST_TIMEOUT.as_u16() => drop(trip),
-            Ok((_, end)) => trip.answered(*end),
-            Err(Broken::NotSent(_)) => trip.not_sent(),
+            Ok(_) | Err(Broken::NotSent(_)) => trip.in_trouble(),
             Err(Broken::Unknown { .. }) => drop(trip),
         }
         sent.map(|(reply, _)| reply)
@@ -125,8 +125,8 @@ impl Http {
         Ok(self.send(&self.read, request).await?.0)
     }
 
-    /// Sends a request; with the answer, the end here of its connection, if that is known.
-    async fn send(&self, client: &Client, request: Request) -> Result<(Reply, Option<SocketAddr>), Broken> {
+    /// Sends a request; with the answer, the ends of its connection, if they are known.
+    async fn send(&self, client: &Client, request: Request) -> Result<(Reply, Option<Ends>), Broken> {
         let mut builder = client.request(request.method, request.url).headers(request.headers);
         if let Some(body) = request.body {
             builder = builder.body(body);
@@ -136,7 +136,7 @@ impl Http {
         let now = self.clock.now();
         let status = response.status().as_u16();
         let (skew_ms, retry_after) = clock_hints(response.headers(), now);
-        let end = response.extensions().get::<HttpInfo>().map(HttpInfo::local_addr);
+        let ends = response.extensions().get::<HttpInfo>().map(|info| (info.local_addr(), info.remote_addr()));
         let broken = |why: String| Broken::Unknown { why, status: Some(status), skew_ms };
         let mut body = Vec::new();
         loop {
@@ -150,7 +150,7 @@ impl Http {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok((Reply { status, retry_after, skew_ms, body, at: now }, end))
+        Ok((Reply { status, retry_after, skew_ms, body, at: now }, ends))
     }
 }
 
@@ -213,6 +213,9 @@ pub(crate) fn base_url(name: &'static str, text: &str) -> Result<Url, ConfigErro
     if url.query().is_some() || url.fragment().is_some() {
         return Err(bad("a base URL must have neither ? nor #"));
     }
+    if url.as_str().parse::<hyper::Uri>().is_err() {
+        return Err(bad("a URL that cannot be asked for"));
+    }
     match url.host_str() {
         None | Some("") => Err(bad("a URL needs a host")),
         Some(_) => Ok(url),
@@ -236,11 +239,11 @@ pub(crate) fn join(base: &Url, segments: &[&str]) -> Option<Url> {
     Some(url)
 }
 
-/// What a request that failed proves: only an error of building it or of connecting shows that nothing left.
+/// What a request that failed proves: only an error of connecting shows that nothing left.
 fn no_answer(err: reqwest::Error) -> Broken {
-    let (connect, builder, timeout) = (err.is_connect(), err.is_builder(), err.is_timeout());
+    let (connect, timeout) = (err.is_connect(), err.is_timeout());
     let text = describe(err);
-    if !connect && !builder {
+    if !connect {
         let what = if timeout { "no answer in time" } else { "the connection broke before the answer" };
         return Broken::Unknown { why: format!("{what}: {text}"), status: None, skew_ms: None };
     }

@@ -72,11 +72,16 @@ pub(crate) fn tag(key: &Key) -> String {
 /// What our tags begin with.
 pub(crate) const TAG_PREFIX: &str = "oq-";
 
+/// Whether our tag goes with a sale to Openapi: the till's own come first.
+pub(crate) fn is_tagged(receipt: &Receipt) -> bool {
+    receipt.tags.len() < MAX_TAGS
+}
+
 /// The request of a sale. Each API gets the members that it knows and no others (PROVIDERS.md 4.1).
 pub(crate) fn sale_body(provider: ProviderKind, key: &Key, receipt: &Receipt) -> serde_json::Result<Vec<u8>> {
     let openapi = provider == ProviderKind::Openapi;
     let mut tags = if openapi { receipt.tags.clone() } else { Vec::new() };
-    if openapi && tags.len() < MAX_TAGS {
+    if openapi && is_tagged(receipt) {
         tags.push(tag(key));
     }
     let body = SaleBody {

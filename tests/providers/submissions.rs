@@ -44,6 +44,9 @@ async fn a_sale_at_openapi() {
     rows(OPENAPI, Kind::Receipt, &[
         (200, r#"{"data":{"id":"679cd95","status":"new","total_amount":0,"document_number":""},"success":true,"message":"","error":null}"#, "accepted 679cd95"),
         (201, r#"{"data":{"data":{"id":"679cd95"},"custom":null},"error":"nulll"}"#, "accepted 679cd95"),
+        (200, r#"{"data":{"id":"679cd95","tags":["oq-till-3/2026-11-22/000123"]}}"#, "accepted 679cd95"),
+        (200, r#"{"data":{"id":"679cd95","tags":["theirs"]}}"#, "accepted 679cd95"),
+        (200, r#"{"data":{"id":"679cd95","tags":[["oq-till-3/2026-11-22/000124"]]}}"#, "unknown"),
         (200, r#"{"data":{"id":"679cd95"},"success":false}"#, "unknown"),
         (200, r#"{"data":"null","success":true,"message":"ok"}"#, "unknown"),
         (200, r#"{"id":"679cd95"}"#, "unknown"),

@@ -108,6 +108,7 @@ fn what_is_stopped_at_once_is_in_doubt() {
     dispatcher.stop_blocking().unwrap();
     let counts = shop.queue.status().unwrap().counts;
     assert_eq!(counts.get(&State::InDoubt), Some(&(SHOPS.len() as u64)), "{counts:?}");
+    assert_eq!(Arc::strong_count(&shop.provider), 1, "nobody is left who could send");
 }
 
 /// As the program starts it: inside a runtime.

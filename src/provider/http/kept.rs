@@ -2,8 +2,9 @@
 //!
 //! A server that closes a connection at the moment it is used again leaves open whether it processed the request. So a
 //! submission uses one again only at a server that was seen to leave one open for longer than any lies idle here
-//! ([`IDLE`]), and has its own for a while after one had no answer. What lies idle for longer is not used again: a till
-//! that sells once a minute always connects, and so knows before the request leaves whether the line is up.
+//! ([`IDLE`], and as long as a busy thread takes to look), and has its own for a while after one had no answer. What lies
+//! idle for longer is not used again: a till that sells once a minute always connects, and so knows before the request
+//! leaves whether the line is up.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,8 +22,11 @@ const LOOKED_AT: Duration = Duration::from_millis(300);
 pub(super) const WATCHED: Duration = Duration::from_millis(500);
 /// After so long none is left of those that lay idle.
 const NONE_LEFT: Duration = Duration::from_secs(1);
-/// Each submission has a connection of its own for so long after one had no answer, or found its connection closed.
+/// Each submission has a connection of its own for so long after one had no answer, or found its connection closed; twice as
+/// long each time where connections were used again for no longer than this before, …
 const WARY: Duration = Duration::from_secs(600);
+/// … at most.
+const WARIEST: Duration = Duration::from_secs(8 * 3_600);
 /// Clocks that differ by more say that the machine slept: connections died meanwhile.
 const SLEPT: TimeDelta = TimeDelta::seconds(1);
 
@@ -40,6 +44,9 @@ pub(super) enum Way {
 /// A moment by both clocks.
 type Moment = (DateTime<Utc>, Duration);
 
+/// A connection, by its two ends.
+pub(super) type Ends = (SocketAddr, SocketAddr);
+
 /// What is known of the server.
 #[derive(Debug, Clone, Copy)]
 enum State {
@@ -47,58 +54,115 @@ enum State {
     Strange(Duration),
     /// One is under way that leaves its connection open.
     First,
-    /// That connection, by its end here, lies idle since then.
-    Idle(SocketAddr, Moment),
+    /// That connection lies idle since then.
+    Idle(Ends, Moment),
     /// One more is under way that takes it, if it is still open.
-    Second(SocketAddr),
-    /// It leaves connections open; last used then.
-    Keeps(Moment),
+    Second(Ends),
+    /// It leaves connections open.
+    Keeps {
+        /// When one was used last.
+        used: Moment,
+        /// Since when this is known.
+        since: Duration,
+    },
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    state: State,
+    /// One is under way that is watched. What became of it counts only if nothing else happened meanwhile, and until it has
+    /// ended no other one is.
+    watched: bool,
+    /// How long each has its own after the next loss, if it comes soon.
+    wary: Duration,
 }
 
 /// What is known of an account's server.
 pub(super) struct Habit {
-    state: Mutex<State>,
+    known: Mutex<Known>,
     clock: Arc<dyn Clock>,
 }
 
 impl Habit {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Habit {
-        Habit { state: Mutex::new(State::Strange(Duration::ZERO)), clock }
+        let known = Known { state: State::Strange(Duration::ZERO), watched: false, wary: WARY };
+        Habit { known: Mutex::new(known), clock }
     }
 
     /// The way of a submission that is about to leave.
     pub(super) fn begin(&self) -> Trip<'_> {
         let now = self.moment();
-        let mut state = self.state();
-        let (way, then) = way(*state, now);
-        *state = then;
-        Trip { habit: self, way, ended: false }
+        let mut known = self.known();
+        let way = known.way(now);
+        Trip { habit: self, way, end: End::Silence }
     }
 
     fn moment(&self) -> Moment {
         (self.clock.now(), self.clock.monotonic())
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The way of a submission that leaves now, and what is known then.
-fn way(state: State, now: Moment) -> (Way, State) {
-    let mono = now.1;
-    match state {
-        State::Strange(until) if mono >= until => (Way::Watched, State::First),
-        State::Idle(_, since) | State::Keeps(since) if slept(since, now) => {
-            (Way::Own, State::Strange(mono.saturating_add(NONE_LEFT)))
+impl Known {
+    /// The way of a submission that leaves now.
+    fn way(&mut self, now: Moment) -> Way {
+        let (way, then) = match (self.state, now.1) {
+            (State::Strange(until), mono) if mono >= until && !self.watched => (Way::Watched, State::First),
+            (State::Idle(_, since) | State::Keeps { used: since, .. }, mono) if slept(since, now) => {
+                (Way::Own, State::Strange(mono.saturating_add(NONE_LEFT)))
+            }
+            (State::Idle(ends, since), mono) => match mono.saturating_sub(since.1) {
+                idle if idle < IDLE => (Way::Own, self.state),
+                idle if idle <= LOOKED_AT => (Way::Watched, State::Second(ends)),
+                _ => (Way::Own, State::Strange(since.1.saturating_add(NONE_LEFT))),
+            },
+            (State::Keeps { since, .. }, _) => (Way::Kept, State::Keeps { used: now, since }),
+            (State::Strange(_) | State::First | State::Second(_), _) => (Way::Own, self.state),
+        };
+        self.state = then;
+        self.watched |= way == Way::Watched;
+        way
+    }
+
+    fn ended(&mut self, way: Way, end: End, now: Moment) {
+        if way == Way::Watched {
+            self.watched = false;
+            // What it leaves open is no part of what comes next.
+            if let State::Strange(until) = &mut self.state {
+                *until = (*until).max(now.1.saturating_add(NONE_LEFT));
+            }
         }
-        State::Idle(end, since) => match mono.saturating_sub(since.1) {
-            idle if idle < IDLE => (Way::Own, state),
-            idle if idle <= LOOKED_AT => (Way::Watched, State::Second(end)),
-            _ => (Way::Own, State::Strange(since.1.saturating_add(NONE_LEFT))),
-        },
-        State::Keeps(_) => (Way::Kept, State::Keeps(now)),
-        State::Strange(_) | State::First | State::Second(_) => (Way::Own, state),
+        match end {
+            End::Answer(ends) if way == Way::Watched => match (self.state, ends) {
+                (State::First, Some(ends)) => self.state = State::Idle(ends, now),
+                (State::Second(idle), Some(ends)) if idle == ends => {
+                    self.state = State::Keeps { used: now, since: now.1 };
+                }
+                (State::First | State::Second(_), _) => self.own_for(self.wary, now),
+                // Another one had no answer meanwhile.
+                (State::Strange(_) | State::Idle(..) | State::Keeps { .. }, _) => {}
+            },
+            End::Answer(_) => {}
+            End::Trouble => self.own_for(NONE_LEFT, now),
+            End::Silence => {
+                if let State::Keeps { since, .. } = self.state {
+                    let soon = now.1.saturating_sub(since) < WARY;
+                    self.wary = if soon { self.wary.saturating_mul(2).min(WARIEST) } else { WARY };
+                }
+                self.own_for(self.wary, now);
+            }
+        }
+    }
+
+    fn own_for(&mut self, wait: Duration, now: Moment) {
+        let until = now.1.saturating_add(wait);
+        self.state = State::Strange(match self.state {
+            State::Strange(known) => known.max(until),
+            _ => until,
+        });
     }
 }
 
@@ -108,11 +172,22 @@ fn slept(since: Moment, now: Moment) -> bool {
     ((now.0 - since.0) - passed).abs() > SLEPT
 }
 
-/// A submission under way. One that is dropped had no answer.
+/// How a submission ended.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    /// Answered as usual, on this connection, if that is known.
+    Answer(Option<Ends>),
+    /// There was no connection for it, or an answer that says that something is wrong.
+    Trouble,
+    /// No answer, or none that is whole; also one that was dropped.
+    Silence,
+}
+
+/// A submission under way.
 pub(super) struct Trip<'a> {
     habit: &'a Habit,
     way: Way,
-    ended: bool,
+    end: End,
 }
 
 impl Trip<'_> {
@@ -120,44 +195,22 @@ impl Trip<'_> {
         self.way
     }
 
-    /// It was answered, on a connection with this end here, if that is known.
-    pub(super) fn answered(mut self, end: Option<SocketAddr>) {
-        self.ended = true;
-        if self.way != Way::Watched {
-            return;
-        }
-        let now = self.habit.moment();
-        let mut state = self.habit.state();
-        *state = match (*state, end) {
-            (State::First, Some(end)) => State::Idle(end, now),
-            (State::Second(known), Some(end)) if known == end => State::Keeps(now),
-            (State::First | State::Second(_), _) => State::Strange(now.1.saturating_add(WARY)),
-            // Another one had no answer meanwhile.
-            (known, _) => known,
-        };
+    /// It was answered, on this connection, if that is known.
+    pub(super) fn answered(mut self, on: Option<Ends>) {
+        self.end = End::Answer(on);
     }
 
-    /// There was no connection for it: others may have died with the line.
-    pub(super) fn not_sent(mut self) {
-        self.ended = true;
-        self.wary(NONE_LEFT);
-    }
-
-    fn wary(&self, wait: Duration) {
-        let until = self.habit.moment().1.saturating_add(wait);
-        let mut state = self.habit.state();
-        *state = match *state {
-            State::Strange(known) => State::Strange(known.max(until)),
-            _ => State::Strange(until),
-        };
+    /// There was no connection for it, and others may have died with the line; or the answer is one of trouble. None is used
+    /// again until those that there are now are gone.
+    pub(super) fn in_trouble(mut self) {
+        self.end = End::Trouble;
     }
 }
 
 impl Drop for Trip<'_> {
     fn drop(&mut self) {
-        if !self.ended {
-            self.wary(WARY);
-        }
+        let now = self.habit.moment();
+        self.habit.known().ended(self.way, self.end, now);
     }
 }
 

@@ -24,9 +24,9 @@ impl Clock for HandClock {
     }
 }
 
-/// One end of a connection.
-fn end(port: u16) -> Option<SocketAddr> {
-    Some(SocketAddr::from(([127, 0, 0, 1], port)))
+/// A connection to one server.
+fn on(port: u16) -> Option<Ends> {
+    Some((SocketAddr::from(([127, 0, 0, 1], port)), SocketAddr::from(([192, 0, 2, 1], 443))))
 }
 
 struct Server {
@@ -54,11 +54,11 @@ impl Server {
         self.clock.pass(Duration::from_millis(ms));
     }
 
-    /// A submission that is answered on a connection with this end.
+    /// A submission that is answered on this connection.
     fn answers(&self, port: u16) -> Way {
         let trip = self.habit.begin();
         let way = trip.way();
-        trip.answered(end(port));
+        trip.answered(on(port));
         way
     }
 
@@ -66,7 +66,8 @@ impl Server {
     fn ways<const N: usize>(&self, after_ms: [u64; N]) -> [Way; N] {
         after_ms.map(|ms| {
             self.pass(ms);
-            way(*self.habit.state(), self.habit.moment()).0
+            let mut known = *self.habit.known();
+            known.way(self.habit.moment())
         })
     }
 }
@@ -88,7 +89,8 @@ fn a_connection_is_used_again_once_one_was_seen_open_for_longer() {
 
 #[test]
 fn a_server_that_closes_is_left_alone_for_a_while() {
-    for (what, second) in [("another connection", end(2)), ("not known which", None)] {
+    let elsewhere = on(1).map(|(ours, _)| (ours, SocketAddr::from(([192, 0, 2, 2], 443))));
+    for (what, second) in [("another connection", on(2)), ("another server", elsewhere), ("not known which", None)] {
         let server = Server::strange();
         server.answers(1);
         server.pass(100);
@@ -107,11 +109,11 @@ fn one_at_a_time_finds_out() {
     let server = Server::strange();
     let first = server.habit.begin();
     assert_eq!(server.answers(2), Way::Own);
-    first.answered(end(1));
+    first.answered(on(1));
     server.pass(100);
     let second = server.habit.begin();
     assert_eq!(server.answers(2), Way::Own);
-    second.answered(end(1));
+    second.answered(on(1));
     assert_eq!(server.answers(2), Way::Kept);
 }
 
@@ -135,8 +137,8 @@ fn after_silence_each_has_its_own() {
     let server = Server::known();
     let (silent, late) = (server.habit.begin(), server.habit.begin());
     drop(silent);
-    late.answered(end(1));
-    assert_eq!(server.ways([0, 599_999, 1]), [Way::Own, Way::Own, Way::Watched]);
+    late.answered(on(1));
+    assert_eq!(server.ways([0, 1_199_999, 1]), [Way::Own, Way::Own, Way::Watched]);
 
     // Also where it happened to one with a connection of its own, and what was being found out is void.
     for already in [false, true] {
@@ -145,11 +147,11 @@ fn after_silence_each_has_its_own() {
         let silent = server.habit.begin();
         assert_eq!(silent.way(), Way::Own);
         if already {
-            watched.answered(end(1));
+            watched.answered(on(1));
             drop(silent);
         } else {
             drop(silent);
-            watched.answered(end(1));
+            watched.answered(on(1));
         }
         assert_eq!(server.ways([100, 599_899, 1]), [Way::Own, Way::Own, Way::Watched]);
     }
@@ -158,12 +160,12 @@ fn after_silence_each_has_its_own() {
 #[test]
 fn without_a_line_none_is_used_again_until_those_there_were_are_gone() {
     let server = Server::known();
-    server.habit.begin().not_sent();
+    server.habit.begin().in_trouble();
     assert_eq!(server.ways([0, 999, 1]), [Way::Own, Way::Own, Way::Watched]);
     // It does not make up for silence.
     let server = Server::known();
     drop(server.habit.begin());
-    server.habit.begin().not_sent();
+    server.habit.begin().in_trouble();
     assert_eq!(server.ways([1_000]), [Way::Own]);
 }
 
@@ -183,4 +185,51 @@ fn what_was_open_before_the_machine_slept_is_not_used() {
         assert_eq!(server.answers(2), Way::Own);
         assert_eq!(server.ways([999, 1]), [Way::Own, Way::Watched]);
     }
+}
+
+/// Where one is watched it is the only one, however long it takes and whatever happens meanwhile.
+#[test]
+fn two_are_never_watched_at_once() {
+    let server = Server::strange();
+    let slow = server.habit.begin();
+    server.habit.begin().in_trouble();
+    assert_eq!(server.ways([1_000, 4_000]), [Way::Own; 2], "it is still under way");
+    slow.answered(on(1));
+    // What it left open is gone before the next is watched.
+    assert_eq!(server.ways([0, 999, 1]), [Way::Own, Way::Own, Way::Watched]);
+
+    let server = Server::strange();
+    let silent = server.habit.begin();
+    server.pass(700_000);
+    server.habit.begin().in_trouble();
+    drop(silent);
+    assert_eq!(server.ways([599_999, 1]), [Way::Own, Way::Watched]);
+}
+
+#[test]
+fn who_loses_answers_soon_again_is_left_alone_for_longer() {
+    let server = Server::strange();
+    let learn = || {
+        assert_eq!(server.answers(1), Way::Watched);
+        server.pass(100);
+        assert_eq!(server.answers(1), Way::Watched);
+    };
+    let lose = |after_ms: u64, then_s: u64| {
+        learn();
+        server.pass(after_ms);
+        let trip = server.habit.begin();
+        assert_eq!(trip.way(), Way::Kept);
+        drop(trip);
+        assert_eq!(server.ways([then_s * 1_000 - 1, 1]), [Way::Own, Way::Watched], "{after_ms} {then_s}");
+    };
+    lose(599_999, 1_200);
+    lose(0, 2_400);
+    (0..10).for_each(|_| {
+        learn();
+        drop(server.habit.begin());
+        server.pass(WARIEST.as_millis() as u64);
+    });
+    lose(0, 28_800);
+    lose(600_000, 600);
+    lose(0, 1_200);
 }
