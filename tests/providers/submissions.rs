@@ -71,6 +71,17 @@ async fn a_sale_at_openapi() {
     .await;
 }
 
+/// Ours is not among them then, and one of the till's may look like ours.
+#[tokio::test]
+async fn a_sale_whose_tags_the_till_has_filled() {
+    let tags = (0..10).map(|number| format!(r#""oq-{number}""#)).collect::<Vec<_>>().join(",");
+    let sale = SALE.replacen('{', &format!(r#"{{"tags":[{tags}],"#), 1);
+    let body = Body::from_json(Kind::Receipt, &sale).expect("a sale");
+    let filled = Call { body, ..call(OPENAPI, Kind::Receipt) };
+    let found = outcome(OPENAPI, &filled, 200, r#"{"data":{"id":"x","tags":["oq-0","oq-1"]}}"#, "").await;
+    assert_eq!(word(&found), "accepted x");
+}
+
 #[tokio::test]
 async fn a_sale_at_smart_receipt() {
     let violations = r#"{"type":"t","title":"An error occurred","detail":"items[0].gross_discount: Discount cannot be greater or equal to total amount","violations":[{"propertyPath":"items[0].gross_discount","message":"Discount cannot be greater or equal to total amount"}]}"#;
