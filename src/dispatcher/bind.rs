@@ -161,7 +161,7 @@ fn with_parent(
 }
 
 /// Whether another document about the same parent is being sent, or owes its verdict.
-fn is_open(progress: &Progress, other: &Progress) -> bool {
+pub(crate) fn is_open(progress: &Progress, other: &Progress) -> bool {
     other.id != progress.id && matches!(other.state, State::Sending | State::InDoubt | State::Accepted)
 }
 

@@ -4,16 +4,18 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 
+use super::bind;
 use super::engine::Engine;
 use super::gather::{is_group_held, is_held, keeps};
 use super::lane::Lane;
 use super::unreadable;
 use crate::domain::document::Kind;
-use crate::domain::event::ParentRef;
+use crate::domain::event::{Hold, ParentRef};
 use crate::domain::id::AccountName;
 use crate::domain::state::{Progress, State};
 use crate::error::Error;
 use crate::journal::{Group, View};
+use crate::queue::parents;
 
 impl Engine {
     /// Whether nothing more can be done without a person, a merchant or a released hold.
@@ -25,7 +27,7 @@ impl Engine {
         let is_shut = |progress: &Progress| Lane::of(progress).is_some_and(|lane| shut.contains(&lane));
         for group in journal.groups()? {
             let served = group.account.as_ref().is_some_and(served);
-            if served && !is_group_held(&holds, &group) && !self.only_wait_for_persons(&group, &shut)? {
+            if served && !is_group_held(&holds, &group) && !self.only_wait_for_persons(&group, &shut, &holds)? {
                 return Ok(false);
             }
         }
@@ -77,8 +79,9 @@ impl Engine {
         Ok(shut)
     }
 
-    /// Whether all that is ready in a group waits for a person's decision about its parent or its lane.
-    fn only_wait_for_persons(&self, group: &Group, shut: &HashSet<Lane>) -> Result<bool, Error> {
+    /// Whether all that is ready in a group waits for a person's decision about its parent, its lane or another document
+    /// about the same parent.
+    fn only_wait_for_persons(&self, group: &Group, shut: &HashSet<Lane>, holds: &[Hold]) -> Result<bool, Error> {
         let journal = self.shared.queue.journal();
         let mut after = None;
         loop {
@@ -86,18 +89,30 @@ impl Engine {
             let Some(last) = page.last() else { return Ok(true) };
             after = Some(*last);
             for id in page {
-                let progress = journal.progress(id)?;
-                if progress.as_ref().and_then(Lane::of).is_some_and(|lane| shut.contains(&lane)) {
-                    continue;
-                }
-                let parent = match progress.and_then(|progress| progress.parent) {
-                    Some(ParentRef::Local(parent)) => journal.progress(parent)?,
-                    _ => return Ok(false),
-                };
-                if parent.is_none_or(|parent| parent.state != State::Held) {
+                let Some(progress) = journal.progress(id)? else { return Ok(false) };
+                let shut = Lane::of(&progress).is_some_and(|lane| shut.contains(&lane));
+                if !shut && !self.family_waits_for_a_person(&progress, holds)? {
                     return Ok(false);
                 }
             }
         }
+    }
+
+    /// Whether a correction waits for its parent, or for another one about it, and that one for a person.
+    fn family_waits_for_a_person(&self, progress: &Progress, holds: &[Hold]) -> Result<bool, Error> {
+        let journal = self.shared.queue.journal();
+        let Some(parent) = &progress.parent else { return Ok(false) };
+        if let ParentRef::Local(parent) = parent
+            && journal.progress(*parent)?.is_some_and(|parent| parent.state == State::Held)
+        {
+            return Ok(true);
+        }
+        let siblings = parents::living_children(journal, parent, &self.shared.company_of(progress))?;
+        let stuck = |sibling: &Progress| {
+            let office = sibling.account.as_ref().and_then(|account| self.offices.get(account));
+            let served = office.is_some_and(|office| office.provider.is_some());
+            !served || unreadable::is_set_aside(sibling) || keeps(holds, sibling)
+        };
+        Ok(siblings.iter().any(|sibling| bind::is_open(progress, sibling) && stuck(sibling)))
     }
 }

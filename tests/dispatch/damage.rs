@@ -121,3 +121,24 @@ async fn dispatch_follows_the_others_when_one_that_was_accepted_cannot_be_read()
     bench.drained().await;
     assert_eq!((registered(&bench), told(&bench, "told-1").len()), (2, 0));
 }
+
+/// Of two returns of one sale the one by the provider's id, taken before that was known to be this sale's, is on another lane.
+#[tokio::test(start_paused = true)]
+async fn dispatch_is_idle_when_what_is_left_waits_for_one_that_cannot_be_read() {
+    let mut bench = Bench::new(MORNING);
+    bench.roma.takes(Duration::from_secs(10));
+    bench.roma.will_answer([SubmitOutcome::Accepted(remote("r1")), unknown()]);
+    bench.roma.will_find([LookUpOutcome::Failed { why: "no line".into(), retry_after: None }]);
+    bench.sell("a");
+    bench.start();
+    bench.pass(Duration::from_secs(1)).await;
+    let by_id = Return::of(Parent::Remote("r1".to_owned())).id("item-0", 1);
+    bench.queue.enqueue("by-id", NewDocument::from(by_id).account("shop-roma".parse().unwrap())).unwrap();
+    bench.queue.enqueue("by-key", Return::of(Parent::Key("a".parse().unwrap())).line(0, 1)).unwrap();
+    bench.pass(Duration::from_secs(60)).await;
+    flip(&bench, place(&bench, "by-id"));
+    bench.drained().await;
+    let states = ["a", "by-id", "by-key"].map(|key| summary(&bench, key).state);
+    assert_eq!(states, [State::Registered, State::InDoubt, State::Queued]);
+    assert_eq!(bench.roma.submitted(), ["a", "by-id"]);
+}
