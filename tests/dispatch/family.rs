@@ -161,3 +161,49 @@ async fn dispatch_knows_a_parent_of_an_account_that_was_renamed() {
     let elsewhere = queue.enqueue("v-elsewhere", void("issued-elsewhere")).unwrap();
     assert_eq!(elsewhere.state, State::Queued);
 }
+
+/// The authority's lines differ in words, so none of the sale's can be named by its place: by ids it is plain what is meant.
+#[tokio::test(start_paused = true)]
+async fn dispatch_sends_a_return_by_ids_that_were_told_though_the_lines_differ() {
+    let mut bench = Bench::new(MORNING);
+    let told = RemoteItem { id: "told".to_owned(), description: "Altro".to_owned(), ..RemoteItem::default() };
+    bench.roma.will_tell([TrackOutcome::Registered(Box::new(Remote { items: vec![told], ..*remote("r1") }))]);
+    bench.sell("a");
+    bench.start();
+    bench.drained().await;
+    bench.queue.enqueue("by-id", Return::of(key("a")).id("told", 1)).unwrap();
+    bench.drained().await;
+    for (name, what) in [("by-line", Return::of(key("a")).line(0, 1)), ("untold", Return::of(key("a")).id("other", 1))]
+    {
+        bench.queue.enqueue(name, what).unwrap();
+        bench.drained().await;
+        assert_eq!(bench.get(name).state, State::Held, "{name}");
+        assert!(bench.events(name).contains(&"held".to_owned()), "{name}: {:?}", bench.get(name).reason);
+    }
+    assert_eq!(bench.roma.submitted(), ["a", "by-id"]);
+}
+
+/// Two accounts of one company: what the provider gave to one is not found by a person to be the other's.
+#[tokio::test(start_paused = true)]
+async fn dispatch_lets_nobody_resolve_to_an_id_that_another_account_of_the_company_has() {
+    let mut bench = Bench::new(MORNING);
+    let roma = accounts().swap_remove(0);
+    let second = staffetta::domain::account::Account { name: "roma-2".parse().unwrap(), ..roma.clone() };
+    let managed = [(roma, &bench.roma), (second, &bench.milano)]
+        .map(|(account, script)| Managed::new(account, Arc::new(script.clone())));
+    bench.dispatcher = Some(Dispatcher::start_with(&bench.queue, managed.into(), Settings::default()).unwrap());
+    bench.milano.will_answer([unknown()]).will_find([LookUpOutcome::CannotTell("no list".to_owned())]);
+    for (name, account) in [("a", "shop-roma"), ("b", "roma-2")] {
+        let sale = Receipt::new("12345678903".parse().unwrap())
+            .item(Item::new("Caffè", "1.20".parse().unwrap(), VatRate::Ten))
+            .cash("1.20".parse().unwrap());
+        let sale = NewDocument::from(sale.build().unwrap()).account(account.parse().unwrap());
+        bench.queue.enqueue(name, sale).unwrap();
+    }
+    bench.drained().await;
+    assert_eq!((bench.get("a").state, bench.get("b").state), (State::Registered, State::Held));
+    let id = bench.get("a").remote.remote_id.unwrap();
+    let decision = bench.queue.resolve("b", Some(&id), "me", "looked").unwrap();
+    assert!(!decision.done && decision.why.contains("belongs to a"), "{}", decision.why);
+    assert!(bench.queue.resolve("b", Some("r-other"), "me", "looked").unwrap().done);
+}

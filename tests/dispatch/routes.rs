@@ -59,6 +59,23 @@ async fn dispatch_sends_a_child_where_its_parent_goes() {
     assert_eq!(bench.roma.submitted(), ["unnamed", "r-unnamed"]);
 }
 
+/// Its parent had no account yet, so what it named counted for nothing; and nobody says another thing by saying it again.
+#[tokio::test(start_paused = true)]
+async fn dispatch_gave_a_child_another_account_than_it_named_and_it_is_the_same_line_all_the_same() {
+    let mut bench = early();
+    bench.sell("sale");
+    let line = r#"{"key":"back","kind":"return","account":"shop-milano","parent":"sale","body":{"items":[{"line":0,"quantity":1}]}}"#;
+    let first = take(&bench, line).unwrap();
+    assert!(take(&bench, line).unwrap().duplicate);
+    bench.start();
+    bench.drained().await;
+    assert_eq!(bench.get("back").account.as_deref(), Some("shop-roma"));
+    let again = take(&bench, line).unwrap();
+    assert!(again.duplicate && again.id == first.id);
+    let other = take(&bench, &line.replace(r#""quantity":1"#, r#""quantity":2"#));
+    assert!(matches!(&other, Err(Error::Rejected(why)) if why.code == "key_reused"), "{other:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn dispatch_tells_a_person_of_what_no_account_will_take() {
     let mut bench = early();
