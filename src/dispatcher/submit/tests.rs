@@ -4,6 +4,7 @@
 use super::super::tests::{self as shop, SHOPS};
 use super::*;
 use crate::clock::SystemClock;
+use crate::domain::document::{NewDocument, Parent, Return};
 use crate::domain::event::Hold;
 use crate::domain::outcome::{HoldReason, Refusal};
 
@@ -75,6 +76,29 @@ async fn an_intent_waits_for_the_outcome_before_it_on_its_lane() {
     let intent = intend(&shared, &b, Some(a.id));
     assert!(matches!(intent.await, Ok(Intent::Written)));
     assert!(ended.await.unwrap());
+}
+
+/// Two returns of one sale are on two lanes where one names it by the provider's id, and was taken before that was known.
+#[tokio::test]
+async fn a_correction_waits_for_one_that_was_sent_on_another_lane_since_it_was_gathered() {
+    let dir = tempfile::tempdir().unwrap();
+    let shared = open(dir.path());
+    let a = progress(&shared, "a");
+    assert!(matches!(intend(&shared, &a, None).await, Ok(Intent::Written)));
+    let by_id = Return::of(Parent::Remote("r-1".to_owned())).id("item", 1);
+    let by_id = NewDocument::from(by_id).account("shop".parse().unwrap());
+    shared.queue.enqueue("by-id", by_id).unwrap();
+    let remote = Box::new(Remote { remote_id: Some("r-1".to_owned()), ..Remote::default() });
+    let accepted = DocEvent::Accepted { remote, how: How::Answer, due_at: None };
+    assert!(shared.record(a.id, State::Sending, vec![accepted]).await.unwrap());
+    shared.queue.enqueue("by-key", Return::of(Parent::Key("a".parse().unwrap())).line(0, 1)).unwrap();
+    let (by_id, by_key) = (progress(&shared, "by-id"), progress(&shared, "by-key"));
+    assert_ne!(Lane::of(&by_id), Lane::of(&by_key));
+    // Handed over together.
+    let (first, second) = (intend(&shared, &by_id, None), intend(&shared, &by_key, None));
+    assert!(matches!(first.await, Ok(Intent::Written)));
+    assert!(matches!(second.await, Ok(Intent::NotNow)));
+    assert_eq!(events(&shared, "by-key"), ["enqueued"]);
 }
 
 /// Others' facts and ours are told apart, or a document that a till brings is not noticed.
