@@ -1,6 +1,7 @@
 //! The queue as a till meets it: open, enqueue, look, decide. Everything here is synchronous and works from any thread,
 //! with no runtime and no network; what is returned as taken is safe on disk.
 
+mod accounts;
 mod clocks;
 mod due;
 mod feed;
@@ -33,39 +34,11 @@ use crate::error::Error;
 use crate::journal::{self, Archived, Journal, Recovery, View};
 use crate::view::DocumentView;
 
+pub(crate) use accounts::Accounts;
 pub(crate) use intake::Begun;
 pub(crate) use operator::clip;
 pub use salvage::Salvage;
 pub use story::Story;
-
-/// An account, and those of the same provider that may have a VAT number of it: their ids are one another's. And those
-/// that have left the configuration: any of them may be this one's name of before. One that has left it itself is alone.
-pub(crate) fn of_one_company(
-    view: &(impl View + ?Sized),
-    accounts: &[Arc<Account>],
-    name: &AccountName,
-) -> Result<Arc<[AccountName]>, Error> {
-    let Some(account) = accounts.iter().find(|account| account.name == *name) else {
-        return Ok(Arc::from([name.clone()]));
-    };
-    let shared = |other: &Account| {
-        let (ours, theirs) = (&account.fiscal_ids, &other.fiscal_ids);
-        ours.is_empty() || theirs.is_empty() || theirs.iter().any(|fiscal_id| ours.contains(fiscal_id))
-    };
-    let others = accounts.iter().filter(|other| other.name != account.name && other.provider == account.provider);
-    let names = others.filter(|other| shared(other)).map(|other| other.name.clone());
-    let mut gone: Vec<AccountName> = view.counts()?.into_keys().filter_map(|(name, _)| name).collect();
-    gone.retain(|name| accounts.iter().all(|account| account.name != *name));
-    gone.dedup();
-    Ok(std::iter::once(account.name.clone()).chain(names).chain(gone).collect())
-}
-
-/// The accounts, shared: each document taken keeps its own.
-pub(crate) type Accounts = Arc<[Arc<Account>]>;
-
-fn shared(accounts: Vec<Account>) -> Accounts {
-    accounts.into_iter().map(Arc::new).collect()
-}
 
 /// The time-outs of a dispatcher's default settings and what it adds to them.
 const GUARD: Duration = Duration::from_secs(5 + 30 + 2);
@@ -144,7 +117,7 @@ impl Queue {
                 journal,
                 clock: options.clock,
                 recovery,
-                accounts: RwLock::new(shared(options.accounts)),
+                accounts: RwLock::new(options.accounts.into()),
                 credentials: RwLock::default(),
                 guard: RwLock::new(GUARD),
                 changes,
@@ -224,7 +197,7 @@ impl Queue {
 
     /// Names the accounts that documents may go to, and assigns those that had none yet.
     pub(crate) fn set_accounts(&self, accounts: Vec<Account>) -> Result<(), Error> {
-        *write(&self.inner.accounts) = shared(accounts);
+        *write(&self.inner.accounts) = accounts.into();
         self.route_unrouted()
     }
 
@@ -234,7 +207,7 @@ impl Queue {
 
     /// This account, and the others of its provider with a VAT number in common: to the provider they are one.
     pub(crate) fn of_one_company(&self, account: &AccountName) -> Result<Arc<[AccountName]>, Error> {
-        of_one_company(self.journal(), &self.accounts(), account)
+        self.accounts().company(self.journal(), account)
     }
 
     pub(crate) fn set_skew(&self, account: &AccountName, skew_ms: i64) {

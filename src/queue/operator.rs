@@ -1,6 +1,6 @@
 //! What a person decides. Each decision is an event with who and why, and none can cause a double.
 
-use super::{Queue, of_one_company};
+use super::Queue;
 use crate::domain::event::DocEvent;
 use crate::domain::id::{AccountName, FiscalId};
 use crate::domain::limits::{MAX_REASON, MAX_REMOTE_ID};
@@ -71,7 +71,7 @@ impl Queue {
                     return Ok(Err("that is not a provider's id".to_owned()));
                 }
                 if let Some(name) = &progress.account {
-                    let owners = txn.owners(&of_one_company(txn, &accounts, name)?, id)?;
+                    let owners = txn.owners(&accounts.company(txn, name)?, id)?;
                     if let Some(owner) = owners.into_iter().find(|owner| *owner != progress.id) {
                         let owner =
                             txn.progress(owner)?.map_or_else(|| owner.to_string(), |owner| owner.key.to_string());

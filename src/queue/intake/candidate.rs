@@ -15,8 +15,8 @@ use crate::domain::state::State;
 use crate::domain::totals::{self, Kept, Totals};
 use crate::error::{Error, Rejection};
 use crate::journal::{JournalError, Ready, Transaction, View};
+use crate::queue::Accounts;
 use crate::queue::parents::{self, Bound};
-use crate::queue::{Accounts, of_one_company};
 use crate::view::Ticket;
 
 /// A document that has passed every check that needs no journal.
@@ -222,7 +222,7 @@ impl Candidate {
     }
 
     fn company(&self, txn: &Transaction<'_>, account: Option<&Account>) -> Result<Arc<[AccountName]>, Error> {
-        account.map_or_else(|| Ok(Arc::from([])), |account| of_one_company(txn, &self.accounts, &account.name))
+        account.map_or_else(|| Ok(Arc::from([])), |account| self.accounts.company(txn, &account.name))
     }
 
     /// The name of its account, also while no account is known yet: what was named, or the account of its parent here.
