@@ -40,7 +40,7 @@ impl Engine {
                 let Some(progress) = journal.progress(id)? else { continue };
                 let waits = match progress.state {
                     State::Registered => true,
-                    State::Queued => is_shut(&progress),
+                    State::Queued => is_shut(&progress) || self.family_waits_for_a_person(&progress, &holds)?,
                     State::Accepted if progress.kind == Kind::Draft => true,
                     _ => unreadable::is_set_aside(&progress),
                 };

@@ -131,8 +131,8 @@ impl Dispatcher {
         let _ = ended.wait_for(|ended| *ended).await;
     }
 
-    /// Waits until nothing more can be done: every document is final, held, under a hold, or a draft that waits for its
-    /// merchant. Returns also when the dispatcher stops.
+    /// Waits until nothing more can be done: every document is final, held, under a hold, a draft that waits for its
+    /// merchant, or waits for another that only a person can move. Returns also when the dispatcher stops.
     pub async fn drained(&self) {
         let mut idle = self.idle.clone();
         let known = self.queue.journal().last_seq();

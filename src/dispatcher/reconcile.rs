@@ -21,7 +21,7 @@ use crate::domain::state::{Progress, State};
 use crate::domain::trust;
 use crate::error::Error;
 use crate::journal::View;
-use crate::provider::{BARE_BAD_REQUEST, Call, Claimed, Lost, Provider, SLACK};
+use crate::provider::{BARE_BAD_REQUEST, Call, Claimed, Lost, OTHERS_TAG, Provider, SLACK};
 use crate::queue::{Queue, Story, parents};
 
 /// Negative looks that must agree before a document may be sent again.
@@ -274,6 +274,12 @@ async fn negative(
         );
         return hold(shared, id, "note_not_found", why).await;
     }
+    if seen.began_with(OTHERS_TAG) {
+        let why = format!(
+            "{why}, but its answer was one of another document: look at the provider, then `staffetta resolve`"
+        );
+        return hold(shared, id, "cannot_tell", why).await;
+    }
     if let Some(message) = seen.bare_bad_request() {
         let refusal = Refusal { code: Some("BAD_REQUEST".to_owned()), message, violations: Vec::new() };
         shared.record(id, State::InDoubt, vec![DocEvent::Refused { status: Some(400), refusal }]).await?;
@@ -322,6 +328,11 @@ impl Seen {
         let back = |from: DateTime<Utc>| from - now.min(self.earliest.unwrap_or(now)) > SLACK;
         let forward = trust::is_impossible(lost.sent_at) && !trust::is_impossible(now);
         self.counted.is_some_and(|counted| counted - now > SLACK) || (!sure && (back(lost.sent_at) || forward))
+    }
+
+    /// Whether this is why nobody knows whether it arrived.
+    fn began_with(&self, why: &str) -> bool {
+        self.unknown.as_ref().is_some_and(|unknown| unknown.starts_with(why))
     }
 
     /// A bare `BAD_REQUEST` may mean "data not valid or a generic error": unknown once, and a refusal once the provider is

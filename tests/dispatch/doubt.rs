@@ -105,6 +105,21 @@ async fn dispatch_takes_a_bare_bad_request_for_unknown_once_and_then_for_a_refus
     assert_eq!(bench.get("m").state, State::Refused);
 }
 
+/// Should the provider change our tags, no look-up would ever find a sale that it has.
+#[tokio::test(start_paused = true)]
+async fn dispatch_never_sends_again_what_was_answered_with_anothers_tag() {
+    let mut bench = Bench::new(MORNING);
+    bench.sell("a");
+    bench.sell("b");
+    bench.roma.will_answer([SubmitOutcome::Unknown { why: format!("{OTHERS_TAG}: HTTP 200 for x") }, unknown()]);
+    bench.start();
+    bench.drained().await;
+    let view = bench.get("a");
+    assert_eq!(view.state, State::Held);
+    assert!(view.reason.unwrap().contains("one of another document"));
+    assert_eq!(bench.roma.submitted(), ["a", "b", "b"], "what had no answer at all is sent again");
+}
+
 #[tokio::test(start_paused = true)]
 async fn dispatch_holds_what_the_provider_gave_up_with_the_authority_uncertain() {
     let mut bench = Bench::new(MORNING);

@@ -149,10 +149,22 @@ async fn a_kept_connection_that_is_closed_costs_nothing() {
 #[tokio::test]
 async fn an_answer_that_comes_twice_is_not_the_next_ones() {
     for provider in ALL {
-        let shop = Shop::known(provider, say).await;
-        let twice = Shop::open(provider, |request| Act::Say([taken(request, &[]), taken(request, &[])].concat())).await;
-        twice.all_accepted(10, LONG).await;
-        shop.all_accepted(1, Duration::ZERO).await;
+        let twice = Arc::new(AtomicBool::new(false));
+        let now = Arc::clone(&twice);
+        let shop = Shop::known(provider, move |request| {
+            let times = if now.load(Ordering::SeqCst) { 2 } else { 1 };
+            Act::Say(taken(request, &[]).repeat(times))
+        })
+        .await;
+        let before = shop.submissions().len();
+        twice.store(true, Ordering::SeqCst);
+        shop.all_accepted(10, Duration::ZERO).await;
+        for _ in 0..5 {
+            for (id, outcome) in futures_util::future::join_all((0..8).map(|_| shop.submit())).await {
+                assert_eq!(outcome, format!("accepted {id}"), "{provider}");
+            }
+        }
+        assert_eq!(shop.submissions().len(), before + 50, "{provider}: each was delivered once");
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A server that closes a connection at the moment it is used again leaves open whether it processed the request. So a
 //! submission uses one again only at a server that was seen to leave one open for longer than any lies idle here
-//! ([`IDLE`], and as long as a busy thread takes to look), and has its own for a while after one had no answer. What lies
+//! ([`IDLE`], and as long as a busy thread takes to look), but for the one that finds that out, and has its own for a while after one had no answer. What lies
 //! idle for longer is not used again: a till that sells once a minute always connects, and so knows before the request
 //! leaves whether the line is up.
 
@@ -14,7 +14,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::clock::Clock;
 
-/// A connection that lay idle for longer is not used again. Servers wait for 2 s at the least before they close one.
+/// A connection that lay idle for longer is not used again. Servers close one after 2 s (gunicorn) to 75 s (nginx) by default.
 pub(super) const IDLE: Duration = Duration::from_millis(100);
 /// A connection that is used to find out whether the server leaves it open has lain idle for [`IDLE`] to this long.
 const LOOKED_AT: Duration = Duration::from_millis(300);

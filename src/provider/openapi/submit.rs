@@ -8,7 +8,7 @@ use crate::domain::document::{Body, Kind};
 use crate::domain::outcome::{Answer, HoldReason, HoldScope, SubmitOutcome};
 use crate::provider::classify::{self, hold, mentions};
 use crate::provider::correction::{self, cannot_be_sent};
-use crate::provider::http::Reply;
+use crate::provider::http::{Reply, clip};
 use crate::provider::matching::{Tagged, tagged};
 use crate::provider::session::Ask;
 use crate::provider::{Call, json, receipt};
@@ -66,12 +66,17 @@ fn accepted(call: &Call, reply: &Reply) -> SubmitOutcome {
     match (row, id) {
         _ if json::flag(&answer, "success") == Some(false) => unknown("with success: false"),
         (Some(_), Some(id)) if call.parent_id.as_deref() == Some(&id) => unknown("with the id of the parent itself"),
-        // Then it answers another request.
-        (Some(row), Some(_)) if is_anothers(call, row) => unknown("with the tag of another document"),
+        (Some(row), Some(id)) if is_anothers(call, row) => {
+            SubmitOutcome::Unknown { why: clip(&format!("{OTHERS_TAG}: HTTP {} for {id}", reply.status)) }
+        }
         (Some(row), Some(_)) => SubmitOutcome::Accepted(Box::new(receipt::remote(KIND, row, reply.at))),
         _ => unknown("without a receipt that has an id"),
     }
 }
+
+/// What an unknown outcome says first when the answer is another request's, as it seems. What a look-up does not find then is
+/// a person's: should the provider have changed our tag, it would find nothing for any sale.
+pub const OTHERS_TAG: &str = "the answer has the tag of another document";
 
 /// Whether a sale's answer has the tag of another one. Our own is sent unless the till filled the tags.
 fn is_anothers(call: &Call, row: &Value) -> bool {
