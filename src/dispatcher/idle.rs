@@ -22,11 +22,10 @@ impl Engine {
     pub(super) fn nothing_left(&self) -> Result<bool, Error> {
         let journal = self.shared.queue.journal();
         let holds = journal.holds()?;
-        let served = |account: &AccountName| self.offices.get(account).is_some_and(|office| office.provider.is_some());
         let shut = self.shut_lanes()?;
         let is_shut = |progress: &Progress| Lane::of(progress).is_some_and(|lane| shut.contains(&lane));
         for group in journal.groups()? {
-            let served = group.account.as_ref().is_some_and(served);
+            let served = self.is_served(group.account.as_ref());
             if served && !is_group_held(&holds, &group) && !self.only_wait_for_persons(&group, &shut, &holds)? {
                 return Ok(false);
             }
@@ -44,7 +43,7 @@ impl Engine {
                     State::Accepted if progress.kind == Kind::Draft => true,
                     _ => unreadable::is_set_aside(&progress),
                 };
-                if !waits && progress.account.as_ref().is_some_and(served) && !keeps(&holds, &progress) {
+                if !waits && self.is_served(progress.account.as_ref()) && !keeps(&holds, &progress) {
                     return Ok(false);
                 }
             }
@@ -61,11 +60,16 @@ impl Engine {
                     || unreadable::is_set_aside(parent)
                     || (parent.state == State::Queued && is_shut(parent))
             });
-            if !person && progress.account.as_ref().is_some_and(served) && !is_held(&holds, &progress) {
+            if !person && self.is_served(progress.account.as_ref()) && !is_held(&holds, &progress) {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// Whether an account has a provider to send to.
+    fn is_served(&self, account: Option<&AccountName>) -> bool {
+        account.and_then(|account| self.offices.get(account)).is_some_and(|office| office.provider.is_some())
     }
 
     /// The lanes that only a person can open: what is on them is in doubt and cannot be read.
@@ -109,9 +113,7 @@ impl Engine {
         }
         let siblings = parents::living_children(journal, parent, &self.shared.company_of(progress))?;
         let stuck = |sibling: &Progress| {
-            let office = sibling.account.as_ref().and_then(|account| self.offices.get(account));
-            let served = office.is_some_and(|office| office.provider.is_some());
-            !served || unreadable::is_set_aside(sibling) || keeps(holds, sibling)
+            !self.is_served(sibling.account.as_ref()) || unreadable::is_set_aside(sibling) || keeps(holds, sibling)
         };
         Ok(siblings.iter().any(|sibling| bind::is_open(progress, sibling) && stuck(sibling)))
     }

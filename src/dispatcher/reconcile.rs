@@ -274,13 +274,15 @@ async fn negative(
         );
         return hold(shared, id, "note_not_found", why).await;
     }
-    if seen.began_with(OTHERS_TAG) {
+    if seen.unknown_by(OTHERS_TAG).is_some() {
         let why = format!(
             "{why}, but its answer was one of another document: look at the provider, then `staffetta resolve`"
         );
         return hold(shared, id, "cannot_tell", why).await;
     }
-    if let Some(message) = seen.bare_bad_request() {
+    // It may mean "data not valid or a generic error": unknown once, and a refusal once the provider is known not to have
+    // the document (PROVIDERS.md 4.2).
+    if let Some(message) = seen.unknown_by(BARE_BAD_REQUEST).map(str::to_owned) {
         let refusal = Refusal { code: Some("BAD_REQUEST".to_owned()), message, violations: Vec::new() };
         shared.record(id, State::InDoubt, vec![DocEvent::Refused { status: Some(400), refusal }]).await?;
         return Ok(());
@@ -330,15 +332,9 @@ impl Seen {
         self.counted.is_some_and(|counted| counted - now > SLACK) || (!sure && (back(lost.sent_at) || forward))
     }
 
-    /// Whether this is why nobody knows whether it arrived.
-    fn began_with(&self, why: &str) -> bool {
-        self.unknown.as_ref().is_some_and(|unknown| unknown.starts_with(why))
-    }
-
-    /// A bare `BAD_REQUEST` may mean "data not valid or a generic error": unknown once, and a refusal once the provider is
-    /// known not to have the document (PROVIDERS.md 4.2).
-    fn bare_bad_request(self) -> Option<String> {
-        self.unknown.filter(|why| why.starts_with(BARE_BAD_REQUEST))
+    /// Why nobody knows whether it arrived, if that begins so.
+    fn unknown_by(&self, beginning: &str) -> Option<&str> {
+        self.unknown.as_deref().filter(|why| why.starts_with(beginning))
     }
 }
 

@@ -1,6 +1,5 @@
 //! What every task of the dispatcher needs: the queue, the settings, and ways to the journal from async code.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,13 +11,12 @@ use tokio::sync::{RwLock, mpsc, oneshot};
 use super::settings::Settings;
 use super::wire::Wire;
 use crate::clock::Clock;
-use crate::domain::account::Account;
 use crate::domain::event::DocEvent;
 use crate::domain::id::{AccountName, DocId};
 use crate::domain::state::{Progress, State};
 use crate::error::Error;
 use crate::journal::{JournalError, Transaction, View};
-use crate::queue::Queue;
+use crate::queue::{Companies, Queue};
 
 /// A provider took a document. Its lane and its place among the requests are free from now on: what is sent next on the
 /// lane is journaled after this outcome, so it cannot leave before this outcome is durable.
@@ -43,7 +41,7 @@ pub(super) struct Shared {
     /// Shared by the reads that are under way.
     reads: Arc<RwLock<()>>,
     /// The accounts of one company, by each of them.
-    companies: Arc<HashMap<AccountName, Arc<[AccountName]>>>,
+    companies: Arc<Companies>,
 }
 
 impl Shared {
@@ -51,8 +49,7 @@ impl Shared {
         let (taken, told) = mpsc::unbounded_channel();
         let wire = Arc::new(Wire::new(settings.in_flight));
         let (own, reads) = (Arc::default(), Arc::default());
-        let of = |account: &Arc<Account>| Ok((account.name.clone(), queue.of_one_company(&account.name)?));
-        let companies = Arc::new(queue.accounts().iter().map(of).collect::<Result<_, Error>>()?);
+        let companies = queue.accounts().companies(queue.journal())?.clone();
         Ok((Shared { queue, settings: Arc::new(settings), wire, taken, own, reads, companies }, told))
     }
 
@@ -67,7 +64,7 @@ impl Shared {
 
     /// An account and the others of the same company: their ids at the provider are one another's.
     pub(super) fn company(&self, account: &AccountName) -> Arc<[AccountName]> {
-        self.companies.get(account).cloned().unwrap_or_else(|| Arc::from([account.clone()]))
+        self.companies.of(account)
     }
 
     /// Of a document's account; nobody for one that has none.

@@ -17,6 +17,7 @@ use reqwest::{Client, Method, StatusCode, Url};
 
 use self::kept::{Ends, Habit, Way};
 use super::config::ConfigError;
+use super::moment::Moment;
 use crate::clock::Clock;
 use crate::domain::limits::{MAX_ANSWER, MAX_REASON, MAX_RETRY_AFTER_S};
 
@@ -91,9 +92,9 @@ impl Http {
         self.clock.now()
     }
 
-    /// Time that passed while the machine was awake.
-    pub(crate) fn monotonic(&self) -> Duration {
-        self.clock.monotonic()
+    /// Now, by both clocks.
+    pub(crate) fn moment(&self) -> Moment {
+        Moment::of(&*self.clock)
     }
 
     /// The longest that one request may take.

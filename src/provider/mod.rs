@@ -8,6 +8,7 @@ mod decide;
 mod http;
 mod json;
 mod matching;
+mod moment;
 mod openapi;
 mod pages;
 #[doc(hidden)]

@@ -4,7 +4,6 @@ mod ask;
 mod token;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -17,14 +16,12 @@ pub(crate) use self::token::jwt_life;
 use self::token::{EARLY, EARLY_IN_QUIET, Token};
 use super::classify;
 use super::http::{Broken, Http, Reply, Request, clip};
+use super::moment::Moment;
 use super::wall::within;
 use crate::domain::outcome::{Answer, HoldAnswer, HoldReason, HoldScope, SubmitOutcome};
 
 /// What is believed of a token that does not say when it ends; a refusal renews it anyway.
 const DEFAULT_LIFE: TimeDelta = TimeDelta::hours(12);
-
-/// A clock that differs by more from the time that passed says that the machine slept: no reading of two clocks takes so long.
-const SLEPT: TimeDelta = TimeDelta::seconds(1);
 
 /// A token and how long it lasts, from a login's answer.
 pub(crate) struct LoggedIn {
@@ -51,16 +48,7 @@ struct Cache {
 struct Submission {
     /// Whether, at this moment, a request that was not refused may be on the wire.
     left: AtomicBool,
-    began: (DateTime<Utc>, Duration),
-}
-
-impl Submission {
-    /// How far the clock went on by more than the time that passed: the machine slept, or the clock was set.
-    fn slept(&self, http: &Http) -> TimeDelta {
-        let (since, ticks) = self.began;
-        let passed = TimeDelta::from_std(http.monotonic().saturating_sub(ticks)).unwrap_or(TimeDelta::MAX);
-        http.now() - since - passed
-    }
+    began: Moment,
 }
 
 /// An account's connection: client and token.
@@ -98,8 +86,7 @@ impl Session {
 
     /// Submits once, within the wall; `judge` says what the answer proves.
     pub(crate) async fn submit(&self, ask: Ask, judge: impl Fn(&Reply) -> SubmitOutcome) -> Answer<SubmitOutcome> {
-        let began = (self.http.now(), self.http.monotonic());
-        let submission = Submission { left: AtomicBool::new(false), began };
+        let submission = Submission { left: AtomicBool::new(false), began: self.http.moment() };
         within(self.http.wall(), &submission.left, async {
             match self.send(ask, Some(&submission)).await {
                 Ok(reply) => classify::answer(judge(&reply), &reply),
@@ -133,7 +120,7 @@ impl Session {
             None => Ok(self.http.read(request).await?),
             Some(submission) => {
                 // That it is not the blackout was seen before the login.
-                if submission.slept(&self.http).abs() > SLEPT {
+                if submission.began.slept_until(self.http.moment()) {
                     return Err(Trouble::NotSent(
                         "the clock went on or was set while there was no token yet".to_owned(),
                     ));

@@ -9,7 +9,16 @@ use crate::domain::id::AccountName;
 use crate::error::Error;
 use crate::journal::View;
 
-type Companies = HashMap<AccountName, Arc<[AccountName]>>;
+/// An account, and those of the same provider that may have a VAT number of it: their ids are one another's. And those
+/// that have left the configuration: any of them may be this one's name of before. One that has left it itself is alone.
+pub(crate) struct Companies(HashMap<AccountName, Arc<[AccountName]>>);
+
+impl Companies {
+    /// Of this account.
+    pub(crate) fn of(&self, account: &AccountName) -> Arc<[AccountName]> {
+        self.0.get(account).cloned().unwrap_or_else(|| Arc::from([account.clone()]))
+    }
+}
 
 /// The accounts, shared: each document taken keeps its own.
 #[derive(Clone, Default)]
@@ -19,7 +28,7 @@ pub(crate) struct Accounts(Arc<Inner>);
 struct Inner {
     list: Vec<Arc<Account>>,
     /// By each of its accounts; found out when it is first asked for.
-    companies: OnceLock<Companies>,
+    companies: OnceLock<Arc<Companies>>,
 }
 
 impl Deref for Accounts {
@@ -38,21 +47,22 @@ impl From<Vec<Account>> for Accounts {
 }
 
 impl Accounts {
-    /// An account, and those of the same provider that may have a VAT number of it: their ids are one another's. And those
-    /// that have left the configuration: any of them may be this one's name of before. One that has left it itself is alone.
+    /// Who is one company with this account.
     pub(crate) fn company(&self, view: &(impl View + ?Sized), name: &AccountName) -> Result<Arc<[AccountName]>, Error> {
-        let companies = match self.0.companies.get() {
-            Some(known) => known,
-            // What is taken under this configuration is for accounts that it has, so nobody else leaves it meanwhile.
-            None => {
-                let found = self.companies(view)?;
-                self.0.companies.get_or_init(|| found)
-            }
-        };
-        Ok(companies.get(name).cloned().unwrap_or_else(|| Arc::from([name.clone()])))
+        Ok(self.companies(view)?.of(name))
     }
 
-    fn companies(&self, view: &(impl View + ?Sized)) -> Result<Companies, Error> {
+    /// Who is one company.
+    pub(crate) fn companies(&self, view: &(impl View + ?Sized)) -> Result<&Arc<Companies>, Error> {
+        if let Some(known) = self.0.companies.get() {
+            return Ok(known);
+        }
+        // What is taken under this configuration is for accounts that it has, so nobody else leaves it meanwhile.
+        let found = Arc::new(self.find_companies(view)?);
+        Ok(self.0.companies.get_or_init(|| found))
+    }
+
+    fn find_companies(&self, view: &(impl View + ?Sized)) -> Result<Companies, Error> {
         let mut gone: Vec<AccountName> = view.counts()?.into_keys().filter_map(|(name, _)| name).collect();
         gone.retain(|name| self.iter().all(|account| account.name != *name));
         gone.dedup();
@@ -61,7 +71,7 @@ impl Accounts {
             let names = others.map(|other| &other.name).chain(&gone);
             (account.name.clone(), std::iter::once(&account.name).chain(names).cloned().collect())
         };
-        Ok(self.iter().map(company).collect())
+        Ok(Companies(self.iter().map(company).collect()))
     }
 }
 

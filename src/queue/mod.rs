@@ -34,7 +34,7 @@ use crate::error::Error;
 use crate::journal::{self, Archived, Journal, Recovery, View};
 use crate::view::DocumentView;
 
-pub(crate) use accounts::Accounts;
+pub(crate) use accounts::{Accounts, Companies};
 pub(crate) use intake::Begun;
 pub(crate) use operator::clip;
 pub use salvage::Salvage;

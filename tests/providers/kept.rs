@@ -55,6 +55,14 @@ impl Shop {
         panic!("{provider}: no connection was used again");
     }
 
+    /// The same, of a server that answers otherwise while it is switched over.
+    async fn switched(provider: ProviderKind, otherwise: fn(&Received) -> Act) -> (Shop, Arc<AtomicBool>) {
+        let switch = Arc::new(AtomicBool::new(false));
+        let on = Arc::clone(&switch);
+        let act = move |request: &Received| if on.load(Ordering::SeqCst) { otherwise(request) } else { say(request) };
+        (Shop::known(provider, act).await, switch)
+    }
+
     /// Submits a document: its id, and what became of it.
     async fn submit(&self) -> (String, String) {
         let id = format!("till-{}", self.next.fetch_add(1, Ordering::SeqCst));
@@ -71,6 +79,13 @@ impl Shop {
             assert_eq!(outcome, format!("accepted {id}"));
             // Whatever the server did with the connection is seen by now: the runtime waited for the network.
             tokio::net::TcpStream::connect(self.server.address).await.expect("the server");
+        }
+    }
+
+    /// Eight at once, all accepted, each with its own id.
+    async fn eight_accepted(&self) {
+        for (id, outcome) in futures_util::future::join_all((0..8).map(|_| self.submit())).await {
+            assert_eq!(outcome, format!("accepted {id}"));
         }
     }
 
@@ -130,12 +145,7 @@ async fn what_lay_idle_for_longer_is_not_used_again() {
 #[tokio::test]
 async fn a_kept_connection_that_is_closed_costs_nothing() {
     for provider in ALL {
-        let closes = Arc::new(AtomicBool::new(false));
-        let now = Arc::clone(&closes);
-        let shop = Shop::known(provider, move |request| {
-            if now.load(Ordering::SeqCst) { Act::Break(taken(request, &[])) } else { say(request) }
-        })
-        .await;
+        let (shop, closes) = Shop::switched(provider, |request| Act::Break(taken(request, &[]))).await;
         let before = shop.submissions().len();
         closes.store(true, Ordering::SeqCst);
         shop.all_accepted(5, Duration::ZERO).await;
@@ -149,20 +159,12 @@ async fn a_kept_connection_that_is_closed_costs_nothing() {
 #[tokio::test]
 async fn an_answer_that_comes_twice_is_not_the_next_ones() {
     for provider in ALL {
-        let twice = Arc::new(AtomicBool::new(false));
-        let now = Arc::clone(&twice);
-        let shop = Shop::known(provider, move |request| {
-            let times = if now.load(Ordering::SeqCst) { 2 } else { 1 };
-            Act::Say(taken(request, &[]).repeat(times))
-        })
-        .await;
+        let (shop, twice) = Shop::switched(provider, |request| Act::Say(taken(request, &[]).repeat(2))).await;
         let before = shop.submissions().len();
         twice.store(true, Ordering::SeqCst);
         shop.all_accepted(10, Duration::ZERO).await;
         for _ in 0..5 {
-            for (id, outcome) in futures_util::future::join_all((0..8).map(|_| shop.submit())).await {
-                assert_eq!(outcome, format!("accepted {id}"), "{provider}");
-            }
+            shop.eight_accepted().await;
         }
         assert_eq!(shop.submissions().len(), before + 50, "{provider}: each was delivered once");
     }
@@ -173,9 +175,7 @@ async fn many_at_once_have_each_its_own_answer() {
     for provider in ALL {
         let shop = Shop::known(provider, say).await;
         for _ in 0..20 {
-            for (id, outcome) in futures_util::future::join_all((0..8).map(|_| shop.submit())).await {
-                assert_eq!(outcome, format!("accepted {id}"), "{provider}");
-            }
+            shop.eight_accepted().await;
         }
         let keys: Vec<_> =
             shop.submissions().iter().map(|request| request.header("idempotency-key").map(str::to_owned)).collect();
@@ -186,16 +186,13 @@ async fn many_at_once_have_each_its_own_answer() {
 
 /// Has a shop whose connections are kept answer one submission so, on a connection that is used again; then tells which of
 /// the next ones, each a bit later, use one again.
-async fn after(provider: ProviderKind, expected: &str, act: fn() -> Act) -> Vec<bool> {
+async fn after(provider: ProviderKind, expected: &str, act: fn(&Received) -> Act) -> Vec<bool> {
     for _ in 0..10 {
-        let wrong = Arc::new(AtomicBool::new(false));
-        let now = Arc::clone(&wrong);
-        let shop =
-            Shop::known(provider, move |request| if now.swap(false, Ordering::SeqCst) { act() } else { say(request) })
-                .await;
+        let (shop, wrong) = Shop::switched(provider, act).await;
         let before = shop.submissions().len();
         wrong.store(true, Ordering::SeqCst);
         assert_eq!(shop.submit().await.1, expected, "{provider}");
+        wrong.store(false, Ordering::SeqCst);
         let on = shop.again(before);
         assert_eq!(on.len(), 1, "{provider}: it was delivered once");
         // A busy machine may have left the connection idle for too long.
@@ -210,10 +207,10 @@ async fn after(provider: ProviderKind, expected: &str, act: fn() -> Act) -> Vec<
 /// What was sent on a kept connection and had no answer is unknown, and delivered once; then each has its own.
 #[tokio::test]
 async fn after_a_lost_answer_each_has_its_own_again() {
-    let silent: [fn() -> Act; 3] = [
-        || Act::Reset(Vec::new()),
-        || Act::Break(Vec::new()),
-        || Act::Say(answer(408, &[("connection", "close")], b"")),
+    let silent: [fn(&Received) -> Act; 3] = [
+        |_| Act::Reset(Vec::new()),
+        |_| Act::Break(Vec::new()),
+        |_| Act::Say(answer(408, &[("connection", "close")], b"")),
     ];
     for (provider, act) in ALL.into_iter().flat_map(|provider| silent.map(|act| (provider, act))) {
         assert_eq!(after(provider, "unknown", act).await, [false; 30], "{provider}");
@@ -224,7 +221,7 @@ async fn after_a_lost_answer_each_has_its_own_again() {
 #[tokio::test]
 async fn after_an_answer_of_trouble_each_has_its_own_until_those_there_were_are_gone() {
     for provider in ALL {
-        let again = after(provider, "pause", || Act::Say(answer(429, &[], b""))).await;
+        let again = after(provider, "pause", |_| Act::Say(answer(429, &[], b""))).await;
         assert_eq!(again[..6], [false; 6], "{provider}: a second");
     }
 }

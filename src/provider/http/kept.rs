@@ -10,9 +10,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
-
 use crate::clock::Clock;
+use crate::provider::moment::Moment;
 
 /// A connection that lay idle for longer is not used again. Servers close one after 2 s (gunicorn) to 75 s (nginx) by default.
 pub(super) const IDLE: Duration = Duration::from_millis(100);
@@ -27,8 +26,6 @@ const NONE_LEFT: Duration = Duration::from_secs(1);
 const WARY: Duration = Duration::from_secs(600);
 /// … at most.
 const WARIEST: Duration = Duration::from_secs(8 * 3_600);
-/// Clocks that differ by more say that the machine slept: connections died meanwhile.
-const SLEPT: TimeDelta = TimeDelta::seconds(1);
 
 /// How a submission travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,9 +37,6 @@ pub(super) enum Way {
     /// On one that was used before, if there is one.
     Kept,
 }
-
-/// A moment by both clocks.
-type Moment = (DateTime<Utc>, Duration);
 
 /// A connection, by its two ends.
 pub(super) type Ends = (SocketAddr, SocketAddr);
@@ -98,7 +92,7 @@ impl Habit {
     }
 
     fn moment(&self) -> Moment {
-        (self.clock.now(), self.clock.monotonic())
+        Moment::of(&*self.clock)
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -109,15 +103,16 @@ impl Habit {
 impl Known {
     /// The way of a submission that leaves now.
     fn way(&mut self, now: Moment) -> Way {
-        let (way, then) = match (self.state, now.1) {
+        let (way, then) = match (self.state, now.ticks) {
             (State::Strange(until), mono) if mono >= until && !self.watched => (Way::Watched, State::First),
-            (State::Idle(_, since) | State::Keeps { used: since, .. }, mono) if slept(since, now) => {
+            (State::Idle(_, since) | State::Keeps { used: since, .. }, mono) if since.slept_until(now) => {
+                // Connections died meanwhile.
                 (Way::Own, State::Strange(mono.saturating_add(NONE_LEFT)))
             }
-            (State::Idle(ends, since), mono) => match mono.saturating_sub(since.1) {
+            (State::Idle(ends, since), mono) => match mono.saturating_sub(since.ticks) {
                 idle if idle < IDLE => (Way::Own, self.state),
                 idle if idle <= LOOKED_AT => (Way::Watched, State::Second(ends)),
-                _ => (Way::Own, State::Strange(since.1.saturating_add(NONE_LEFT))),
+                _ => (Way::Own, State::Strange(since.ticks.saturating_add(NONE_LEFT))),
             },
             (State::Keeps { since, .. }, _) => (Way::Kept, State::Keeps { used: now, since }),
             (State::Strange(_) | State::First | State::Second(_), _) => (Way::Own, self.state),
@@ -132,14 +127,14 @@ impl Known {
             self.watched = false;
             // What it leaves open is no part of what comes next.
             if let State::Strange(until) = &mut self.state {
-                *until = (*until).max(now.1.saturating_add(NONE_LEFT));
+                *until = (*until).max(now.ticks.saturating_add(NONE_LEFT));
             }
         }
         match end {
             End::Answer(ends) if way == Way::Watched => match (self.state, ends) {
                 (State::First, Some(ends)) => self.state = State::Idle(ends, now),
                 (State::Second(idle), Some(ends)) if idle == ends => {
-                    self.state = State::Keeps { used: now, since: now.1 };
+                    self.state = State::Keeps { used: now, since: now.ticks };
                 }
                 (State::First | State::Second(_), _) => self.own_for(self.wary, now),
                 // Another one had no answer meanwhile.
@@ -149,7 +144,7 @@ impl Known {
             End::Trouble => self.own_for(NONE_LEFT, now),
             End::Silence => {
                 if let State::Keeps { since, .. } = self.state {
-                    let soon = now.1.saturating_sub(since) < WARY;
+                    let soon = now.ticks.saturating_sub(since) < WARY;
                     self.wary = if soon { self.wary.saturating_mul(2).min(WARIEST) } else { WARY };
                 }
                 self.own_for(self.wary, now);
@@ -158,18 +153,12 @@ impl Known {
     }
 
     fn own_for(&mut self, wait: Duration, now: Moment) {
-        let until = now.1.saturating_add(wait);
+        let until = now.ticks.saturating_add(wait);
         self.state = State::Strange(match self.state {
             State::Strange(known) => known.max(until),
             _ => until,
         });
     }
-}
-
-/// Whether the clock went on by more or less than the time that passed.
-fn slept(since: Moment, now: Moment) -> bool {
-    let passed = TimeDelta::from_std(now.1.saturating_sub(since.1)).unwrap_or(TimeDelta::MAX);
-    ((now.0 - since.0) - passed).abs() > SLEPT
 }
 
 /// How a submission ended.

@@ -1,7 +1,9 @@
+use chrono::{DateTime, TimeDelta, Utc};
+
 use super::*;
 
 /// A clock that stands still until it is told otherwise: what it shows, and the time that passed.
-struct HandClock(Mutex<Moment>);
+struct HandClock(Mutex<(DateTime<Utc>, Duration)>);
 
 impl HandClock {
     fn pass(&self, time: Duration) {
