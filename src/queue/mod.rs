@@ -206,6 +206,7 @@ impl Queue {
     }
 
     /// This account, and the others of its provider with a VAT number in common: to the provider they are one.
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn of_one_company(&self, account: &AccountName) -> Result<Arc<[AccountName]>, Error> {
         self.accounts().company(self.journal(), account)
     }

@@ -41,7 +41,7 @@ impl Provider for AtOnce {
 /// Microseconds a document in each of so many cycles, one request at a time.
 pub fn run(queue: &Queue, cycles: usize) -> Vec<f64> {
     let (enough, wait) = mpsc::sync_channel(1);
-    let turns = crate::documents::SHOPS as usize;
+    let turns = crate::documents::shops() as usize;
     let provider = Arc::new(AtOnce { seen: Mutex::default(), wanted: cycles + turns, enough });
     let managed = Managed::new(crate::documents::account(), provider.clone());
     let settings = Settings { in_flight: 1, blackout_spread: Duration::ZERO, ..Settings::default() };

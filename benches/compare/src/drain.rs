@@ -137,23 +137,32 @@ fn drain(dir: &Path, url: &str, count: u64, flush: Option<Duration>) -> (f64, f6
     let (began, before) = (Instant::now(), cpu());
     let managed = vec![Managed::new(documents::account(), provider)];
     let dispatcher = Dispatcher::start_with(&queue, managed, settings).expect("a dispatcher");
-    let accepted = || queue.status().expect("a status").counts.get(&State::Accepted).copied().unwrap_or(0);
-    while accepted() < count {
-        std::thread::park_timeout(Duration::from_millis(50));
+    // Sales of a VAT number leave in their order: when the last one of each is there, all are. To ask for the whole status
+    // all the time would cost what is to be measured.
+    for last in count - documents::shops().min(count)..count {
+        let key = documents::key(5, last);
+        while queue.get(&key).expect("a document").state != State::Accepted {
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
     }
     let took = began.elapsed();
     let busy = (cpu() - before).as_secs_f64() * 1e6 / count as f64;
+    let accepted = queue.status().expect("a status").counts.get(&State::Accepted).copied();
+    assert_eq!(accepted, Some(count), "delivered");
     dispatcher.stop_blocking().expect("it stops");
     queue.close().expect("a clean stop");
     (count as f64 / took.as_secs_f64(), busy)
 }
 
-pub fn compare(dir: &Path, rounds: usize, count: u64, flush: Option<Duration>) {
+pub fn compare(dir: &Path, rounds: usize, count: u64, flush: Option<Duration>, alone: bool) {
     println!("\n## Drain of {count} receipts, {IN_FLIGHT} in flight ({rounds} rounds in turn, flush {flush:?})\n");
     let (mut ours, mut same, mut kept) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
         let server = Server::start();
         ours.push(drain(dir, &server.url, count, flush));
+        if alone {
+            continue;
+        }
         same.push(bare(&server.url, count, 0));
         kept.push(bare(&server.url, count, IN_FLIGHT));
     }
@@ -163,7 +172,7 @@ pub fn compare(dir: &Path, rounds: usize, count: u64, flush: Option<Duration>) {
         ("bare loop, a connection each, as Staffetta submits", &same),
         ("bare loop, connections kept", &kept),
     ];
-    for (name, seen) in rows {
+    for (name, seen) in rows.into_iter().filter(|row| !row.1.is_empty()) {
         let share = median(ours.iter().zip(seen).map(|(ours, seen)| ours.0 / seen.0).collect());
         let (rate, busy) =
             (median(seen.iter().map(|one| one.0).collect()), median(seen.iter().map(|one| one.1).collect()));

@@ -17,13 +17,14 @@ use std::time::Duration;
 const HELP: &str = "\
 parts:    enqueue bytes intake growth open drain archive   (none: all)
 --rounds N     rounds of each part (5)
---flush 2ms    what a flush takes at least in enqueue, growth and drain; `disk`: as the disk does (2ms)
+--flush 2ms    what a flush takes at least in enqueue, growth, archive and drain; `disk`: as the disk does (2ms; drain: disk)
 --dir DIR      a folder on a real disk (the system's folder for temporary files)
 --memory DIR   a folder in memory, used where the flush is fixed (/dev/shm, or --dir)
 --backlog N    documents of the large backlog (1000000)
 --count N      documents of a drain (20000)
+--shops N      VAT numbers of the account (16); not with open and archive, whose steps are processes of their own
 --producers N  enqueue with so many producers alone (1, 8 and 64)
---peers LIST   enqueue with these peers alone, as in `Staffetta,SQLite` (all)";
+--peers LIST   enqueue with these peers alone, as in `Staffetta,SQLite` (all); with drain, only `Staffetta`: without the loops";
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
@@ -33,7 +34,7 @@ fn main() {
         _ => {}
     }
     let (mut parts, mut dir, mut memory) = (Vec::new(), std::env::temp_dir(), PathBuf::from("/dev/shm"));
-    let (mut rounds, mut backlog, mut count, mut flush) = (5, 1_000_000, 20_000, Some(Duration::from_millis(2)));
+    let (mut rounds, mut backlog, mut count, mut flush) = (5, 1_000_000, 20_000, None);
     let mut among = enqueue::Among::default();
     let mut args = args.into_iter();
     while let Some(arg) = args.next() {
@@ -43,16 +44,17 @@ fn main() {
             "--rounds" => rounds = number(value()) as usize,
             "--backlog" => backlog = number(value()),
             "--count" => count = number(value()),
+            "--shops" => documents::set_shops(number(value())),
             "--producers" => among.producers = Some(number(value())),
             "--peers" => among.peers = Some(value()),
             "--dir" => dir = value().into(),
             "--memory" => memory = value().into(),
             "--flush" => {
                 let text = value();
-                flush = match text.as_str() {
+                flush = Some(match text.as_str() {
                     "disk" => None,
                     text => Some(Duration::from_millis(number(text.trim_end_matches("ms").to_owned()))),
-                }
+                });
             }
             "enqueue" | "bytes" | "intake" | "growth" | "open" | "drain" | "archive" => parts.push(arg),
             _ => fail(HELP),
@@ -61,7 +63,9 @@ fn main() {
     if !memory.is_dir() {
         memory.clone_from(&dir);
     }
-    let fixed = if flush.is_some() { &memory } else { &dir };
+    let place = |flush: Option<Duration>| if flush.is_some() { &memory } else { &dir };
+    let (draining, flush) = (flush.flatten(), flush.unwrap_or(Some(Duration::from_millis(2))));
+    let fixed = place(flush);
     let wanted = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
     if wanted("enqueue") {
         enqueue::rates(fixed, flush, rounds, &among);
@@ -82,7 +86,7 @@ fn main() {
         archive::measure(&dir, backlog, rounds, flush);
     }
     if wanted("drain") {
-        drain::compare(fixed, rounds, count, flush);
+        drain::compare(place(draining), rounds, count, draining, among.peers.as_deref() == Some("Staffetta"));
     }
 }
 

@@ -30,7 +30,7 @@ pub fn intake(dir: &Path, rounds: usize) {
         (0..MANY).for_each(|number| writeln!(file, "{}", documents::line(3, number)).expect("a line"));
         file.flush().expect("a file");
     }
-    let vat: Vec<_> = (0..documents::SHOPS).map(|shop| format!("{:?}", documents::vat_number(shop))).collect();
+    let vat: Vec<_> = (0..documents::shops()).map(|shop| format!("{:?}", documents::vat_number(shop))).collect();
     println!(
         "\n## Intake of {MANY} receipts from a file ({rounds} rounds)\n\n| output | documents/s | wall s | processor s |\n|---|---|---|---|"
     );
