@@ -23,7 +23,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use staffetta::domain::check::Violation;
 use staffetta::domain::outcome::*;
 use staffetta::prelude::*;
-use staffetta::provider::{BARE_BAD_REQUEST, Call, Claimed, Lost, OTHERS_TAG, Provider, Tracked};
+use staffetta::provider::{BARE_BAD_REQUEST, Call, Claimed, Lost, OTHERS_ANSWER, Provider, Tracked};
 use staffetta::testing::TestClock;
 use staffetta::view::{DocumentView, ListFilter};
 use std::collections::VecDeque;

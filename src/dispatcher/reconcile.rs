@@ -21,7 +21,7 @@ use crate::domain::state::{Progress, State};
 use crate::domain::trust;
 use crate::error::Error;
 use crate::journal::View;
-use crate::provider::{BARE_BAD_REQUEST, Call, Claimed, Lost, OTHERS_TAG, Provider, SLACK};
+use crate::provider::{BARE_BAD_REQUEST, Call, Claimed, Lost, OTHERS_ANSWER, Provider, SLACK};
 use crate::queue::{Queue, Story, parents};
 
 /// Negative looks that must agree before a document may be sent again.
@@ -274,7 +274,7 @@ async fn negative(
         );
         return hold(shared, id, "note_not_found", why).await;
     }
-    if seen.unknown_by(OTHERS_TAG).is_some() {
+    if seen.unknown_by(OTHERS_ANSWER).is_some() {
         let why = format!(
             "{why}, but its answer was one of another document: look at the provider, then `staffetta resolve`"
         );

@@ -10,6 +10,10 @@ use crate::domain::outcome::{
     Answer, HoldAnswer, HoldReason, HoldScope, LookUpOutcome, Refusal, SubmitOutcome, TrackOutcome,
 };
 
+/// What an unknown outcome says first when the answer is another request's, as it seems. What a look-up does not find then is
+/// a person's: should the provider change our tags, or name a document that it has already, no look-up would ever find one.
+pub const OTHERS_ANSWER: &str = "the answer is another document's";
+
 /// What an answer to a submission proves. Where its status does not decide, the provider's own judgement does: `accepted`
 /// says whether a 2xx holds what it must, `rejected` what a 4xx with the provider's own JSON error means.
 pub(crate) fn submission(

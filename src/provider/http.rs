@@ -3,7 +3,7 @@
 //! No redirects, no retries, no environment proxies, HTTP/1.1 only; connect and total time-outs; answers are read up
 //! to [`MAX_ANSWER`] bytes. Which connection a submission takes, says [`kept`].
 
-mod kept;
+pub(crate) mod kept;
 
 use std::error::Error as _;
 use std::net::IpAddr;
@@ -15,7 +15,7 @@ use hyper_util::client::legacy::connect::HttpInfo;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Method, StatusCode, Url};
 
-use self::kept::{Ends, Habit, Way};
+use self::kept::{Ends, Habit, Trip, Way};
 use super::config::ConfigError;
 use super::moment::Moment;
 use crate::clock::Clock;
@@ -30,6 +30,8 @@ pub(crate) struct Request {
     pub url: Url,
     pub headers: HeaderMap,
     pub body: Option<Vec<u8>>,
+    /// Whether it may be submitted on a connection that was used before ([`kept`]).
+    pub again: bool,
 }
 
 /// An answer, read to its end.
@@ -102,23 +104,34 @@ impl Http {
         self.wall
     }
 
-    /// Sends a submission.
-    pub(crate) async fn submit(&self, request: Request) -> Result<Reply, Broken> {
-        let trip = self.habit.begin();
+    /// Sends a submission. With a successful answer comes its trip: who reads the answer says whether it is this one's.
+    pub(crate) async fn submit(&self, request: Request) -> Result<(Reply, Option<Trip<'_>>), Broken> {
+        let trip = self.habit.begin(request.again);
         let client = match trip.way() {
             Way::Own => &self.own,
             Way::Watched => &self.watched,
             Way::Kept => &self.kept,
         };
-        let sent = self.send(client, request).await;
-        match &sent {
-            Ok((reply, ends)) if reply.is_success() => trip.answered(*ends),
-            // So some servers say that they close an idle connection, whatever was sent on it meanwhile.
-            Ok((reply, _)) if reply.status == StatusCode::REQUEST_TIMEOUT.as_u16() => drop(trip),
-            Ok(_) | Err(Broken::NotSent(_)) => trip.in_trouble(),
-            Err(Broken::Unknown { .. }) => drop(trip),
+        match self.send(client, request).await {
+            Ok((reply, ends)) if reply.is_success() => Ok((reply, Some(trip.arrived(ends)))),
+            Ok((reply, _)) => {
+                // So some servers say that they close an idle connection, whatever was sent on it meanwhile.
+                if reply.status == StatusCode::REQUEST_TIMEOUT.as_u16() {
+                    drop(trip)
+                } else {
+                    trip.in_trouble()
+                }
+                Ok((reply, None))
+            }
+            Err(broken) => {
+                if matches!(broken, Broken::NotSent(_)) {
+                    trip.in_trouble()
+                } else {
+                    drop(trip)
+                }
+                Err(broken)
+            }
         }
-        sent.map(|(reply, _)| reply)
     }
 
     /// Sends a request that may be repeated without harm.

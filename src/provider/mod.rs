@@ -21,10 +21,10 @@ mod verdict;
 mod wall;
 
 pub use calls::{CallError, Calls};
+pub use classify::OTHERS_ANSWER;
 pub use config::{AccountConfig, ConfigError, Endpoint, connect, connect_adapter};
 pub use correction::UNNAMED_VOID;
 pub(crate) use matching::SLACK;
-pub use openapi::OTHERS_TAG;
 pub use smart_receipt::BARE_BAD_REQUEST;
 
 use std::time::Duration;

@@ -1,5 +1,6 @@
 //! Requests with a token: kept, renewed early, one login at a time, renewed once when refused.
 
+mod answered;
 mod ask;
 mod token;
 
@@ -11,10 +12,12 @@ use reqwest::{Method, Url};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 
+use self::answered::Answered;
 pub(crate) use self::ask::{Ask, Trouble};
 pub(crate) use self::token::jwt_life;
 use self::token::{EARLY, EARLY_IN_QUIET, Token};
 use super::classify;
+use super::http::kept::Trip;
 use super::http::{Broken, Http, Reply, Request, clip};
 use super::moment::Moment;
 use super::wall::within;
@@ -58,6 +61,7 @@ pub(crate) struct Session {
     cache: Mutex<Cache>,
     /// Logins that ended, for those who waited while one was under way.
     logins: AtomicU64,
+    answered: Answered,
 }
 
 impl Session {
@@ -71,36 +75,46 @@ impl Session {
         }
         token.header()?;
         let cache = Mutex::new(Cache { token: Some(token), failure: None });
-        Some(Session { http, login: None, cache, logins: AtomicU64::new(0) })
+        Some(Session { http, login: None, cache, logins: AtomicU64::new(0), answered: Answered::default() })
     }
 
     /// With tokens from a login.
     pub(crate) fn with_login(http: Http, login: Login) -> Session {
-        Session { http, login: Some(login), cache: Mutex::default(), logins: AtomicU64::new(0) }
+        Session {
+            http,
+            login: Some(login),
+            cache: Mutex::default(),
+            logins: AtomicU64::new(0),
+            answered: Answered::default(),
+        }
     }
 
     /// Sends a request that may be repeated without harm.
     pub(crate) async fn read(&self, ask: Ask) -> Result<Reply, Trouble> {
-        self.send(ask, None).await
+        Ok(self.send(ask, None).await?.0)
     }
 
     /// Submits once, within the wall; `judge` says what the answer proves.
     pub(crate) async fn submit(&self, ask: Ask, judge: impl Fn(&Reply) -> SubmitOutcome) -> Answer<SubmitOutcome> {
         let submission = Submission { left: AtomicBool::new(false), began: self.http.moment() };
+        let key = ask.idempotency_key.clone().filter(|_| ask.names_new);
         within(self.http.wall(), &submission.left, async {
             match self.send(ask, Some(&submission)).await {
-                Ok(reply) => classify::answer(judge(&reply), &reply),
+                Ok((reply, trip)) => {
+                    let outcome = self.answered.judge(key.as_deref(), trip, judge(&reply));
+                    classify::answer(outcome, &reply)
+                }
                 Err(trouble) => classify::submit_trouble(trouble),
             }
         })
         .await
     }
 
-    async fn send(&self, ask: Ask, submission: Option<&Submission>) -> Result<Reply, Trouble> {
+    async fn send(&self, ask: Ask, submission: Option<&Submission>) -> Result<(Reply, Option<Trip<'_>>), Trouble> {
         let token = self.token(EARLY, None).await?;
-        let reply = self.once(ask.clone(), &token, submission).await?;
+        let (reply, trip) = self.once(ask.clone(), &token, submission).await?;
         if reply.status != 401 {
-            return Ok(reply);
+            return Ok((reply, trip));
         }
         // A 401 means refused before anything was done (PROVIDERS.md 4.2): one renewal, one more try.
         if let Some(submission) = submission {
@@ -110,14 +124,19 @@ impl Session {
             return Err(refused(&reply));
         }
         let token = self.token(EARLY, Some(token.number)).await?;
-        let reply = self.once(ask, &token, submission).await?;
-        if reply.status == 401 { Err(refused(&reply)) } else { Ok(reply) }
+        let (reply, trip) = self.once(ask, &token, submission).await?;
+        if reply.status == 401 { Err(refused(&reply)) } else { Ok((reply, trip)) }
     }
 
-    async fn once(&self, ask: Ask, token: &Token, submission: Option<&Submission>) -> Result<Reply, Trouble> {
+    async fn once(
+        &self,
+        ask: Ask,
+        token: &Token,
+        submission: Option<&Submission>,
+    ) -> Result<(Reply, Option<Trip<'_>>), Trouble> {
         let request = ask.into_request(token)?;
         match submission {
-            None => Ok(self.http.read(request).await?),
+            None => Ok((self.http.read(request).await?, None)),
             Some(submission) => {
                 // That it is not the blackout was seen before the login.
                 if submission.began.slept_until(self.http.moment()) {
@@ -133,7 +152,7 @@ impl Session {
 
     /// The provider's clock minus ours, from any answer it gives to a question without a token.
     pub(crate) async fn clock_skew_ms(&self, url: Url) -> Option<i64> {
-        let request = Request { method: Method::GET, url, headers: HeaderMap::new(), body: None };
+        let request = Request { method: Method::GET, url, headers: HeaderMap::new(), body: None, again: false };
         self.http.read(request).await.ok()?.skew_ms
     }
 
@@ -180,7 +199,7 @@ impl Session {
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let (url, body) = (login.url.clone(), Some((login.body)()));
-        let request = Request { method: Method::POST, url, headers, body };
+        let request = Request { method: Method::POST, url, headers, body, again: false };
         // Whatever breaks here, the document itself was not sent.
         let reply = self.http.read(request).await.map_err(|broken| {
             let (Broken::NotSent(why) | Broken::Unknown { why, .. }) = broken;

@@ -111,7 +111,7 @@ async fn dispatch_never_sends_again_what_was_answered_with_anothers_tag() {
     let mut bench = Bench::new(MORNING);
     bench.sell("a");
     bench.sell("b");
-    bench.roma.will_answer([SubmitOutcome::Unknown { why: format!("{OTHERS_TAG}: HTTP 200 for x") }, unknown()]);
+    bench.roma.will_answer([SubmitOutcome::Unknown { why: format!("{OTHERS_ANSWER}: HTTP 200 for x") }, unknown()]);
     bench.start();
     bench.drained().await;
     let view = bench.get("a");

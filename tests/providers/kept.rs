@@ -1,6 +1,7 @@
 //! Which connections submissions take: a server may close one at the moment it is used again, and then nobody knows
 //! whether the request was processed.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::fault_server::{Act, FaultServer, Received, answer};
@@ -56,7 +57,10 @@ impl Shop {
     }
 
     /// The same, of a server that answers otherwise while it is switched over.
-    async fn switched(provider: ProviderKind, otherwise: fn(&Received) -> Act) -> (Shop, Arc<AtomicBool>) {
+    async fn switched(
+        provider: ProviderKind,
+        otherwise: impl Fn(&Received) -> Act + Clone + Send + Sync + 'static,
+    ) -> (Shop, Arc<AtomicBool>) {
         let switch = Arc::new(AtomicBool::new(false));
         let on = Arc::clone(&switch);
         let act = move |request: &Received| if on.load(Ordering::SeqCst) { otherwise(request) } else { say(request) };
@@ -65,8 +69,12 @@ impl Shop {
 
     /// Submits a document: its id, and what became of it.
     async fn submit(&self) -> (String, String) {
+        self.submit_as(self.call.clone()).await
+    }
+
+    async fn submit_as(&self, call: Call) -> (String, String) {
         let id = format!("till-{}", self.next.fetch_add(1, Ordering::SeqCst));
-        let call = Call { key: id.parse().expect("a key"), ..self.call.clone() };
+        let call = Call { key: id.parse().expect("a key"), ..call };
         let outcome = word(&self.adapter.submit(&call).await.outcome);
         (id, outcome)
     }
@@ -167,6 +175,55 @@ async fn an_answer_that_comes_twice_is_not_the_next_ones() {
             shop.eight_accepted().await;
         }
         assert_eq!(shop.submissions().len(), before + 50, "{provider}: each was delivered once");
+    }
+}
+
+/// A server that says one answer twice where a connection is used again, and from then on to each request the answer of the
+/// one before it.
+fn late() -> impl Fn(&Received) -> Act + Clone + Send + Sync + 'static {
+    let before: Arc<Mutex<HashMap<usize, Vec<u8>>>> = Arc::default();
+    move |request| {
+        let own = taken(request, &[]);
+        let last = before.lock().expect("the answers").insert(request.connection, own.clone());
+        Act::Say(last.unwrap_or(own))
+    }
+}
+
+/// The first one that is given another's answer is in doubt; then each has its own, and nobody another's.
+#[tokio::test]
+async fn an_answer_that_another_one_had_ends_the_use_of_its_connection() {
+    for provider in ALL {
+        for at_once in [1, 8] {
+            let (shop, switch) = Shop::switched(provider, late()).await;
+            switch.store(true, Ordering::SeqCst);
+            let (mut doubted, before) = (0, shop.submissions().len());
+            for _ in 0..48 / at_once {
+                for (id, outcome) in futures_util::future::join_all((0..at_once).map(|_| shop.submit())).await {
+                    let own = outcome == format!("accepted {id}");
+                    assert!(own || outcome == "unknown", "{provider}: {id} {outcome}");
+                    doubted += usize::from(!own);
+                }
+            }
+            assert!((1..=at_once).contains(&doubted), "{provider}: {doubted} of {at_once} at once");
+            assert_eq!(shop.again(before + 40), [false; 8], "{provider}");
+            shop.all_accepted(15, LONG).await;
+            assert_eq!(shop.again(before + 48), [false; 15], "{provider}: for longer than after an answer of trouble");
+        }
+    }
+}
+
+/// Nothing in their answers tells whose they are.
+#[tokio::test]
+async fn what_gets_no_id_of_its_own_never_uses_a_connection_again() {
+    for (provider, kind) in [(OPENAPI, Kind::Void), (OPENAPI, Kind::Return), (SMART, Kind::Void), (SMART, Kind::Return)]
+    {
+        let shop = Shop::known(provider, say).await;
+        let before = shop.submissions().len();
+        for _ in 0..3 {
+            let (id, outcome) = shop.submit_as(call(provider, kind)).await;
+            assert_eq!(outcome, format!("accepted {id}"));
+            assert_eq!(shop.again(before).last(), Some(&false), "{provider} {kind}");
+        }
     }
 }
 

@@ -76,7 +76,7 @@ async fn an_answer_with_anothers_tag_is_marked() {
     let body = r#"{"data":{"id":"x","tags":["oq-other"]}}"#;
     let found = outcome(OPENAPI, &call(OPENAPI, Kind::Receipt), 200, body, "").await;
     let SubmitOutcome::Unknown { why } = found else { panic!("{found:?}") };
-    assert!(why.starts_with(staffetta::provider::OTHERS_TAG) && why.ends_with(" for x"), "{why}");
+    assert!(why.starts_with(staffetta::provider::OTHERS_ANSWER) && why.ends_with(" for x"), "{why}");
 }
 
 /// Ours is not among them then, and one of the till's may look like ours.

@@ -5,6 +5,10 @@
 //! ([`IDLE`], and as long as a busy thread takes to look), but for the one that finds that out, and has its own for a while after one had no answer. What lies
 //! idle for longer is not used again: a till that sells once a minute always connects, and so knows before the request
 //! leaves whether the line is up.
+//!
+//! A connection of one's own has one answer. On one that is used again something between us may say one answer twice, and
+//! each one after that would be the one before it. So only what has an id of its own in its answer travels so: an id seen
+//! before ends the use of that connection ([`Trip::anothers`]), and no answer counts that comes on it still.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -61,9 +65,11 @@ enum State {
     },
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Known {
     state: State,
+    /// Connections with another's answer on them, since connections were last used again.
+    mixed: Vec<Option<Ends>>,
     /// One is under way that is watched. What became of it counts only if nothing else happened meanwhile, and until it has
     /// ended no other one is.
     watched: bool,
@@ -79,16 +85,15 @@ pub(super) struct Habit {
 
 impl Habit {
     pub(super) fn new(clock: Arc<dyn Clock>) -> Habit {
-        let known = Known { state: State::Strange(Duration::ZERO), watched: false, wary: WARY };
+        let known = Known { state: State::Strange(Duration::ZERO), mixed: Vec::new(), watched: false, wary: WARY };
         Habit { known: Mutex::new(known), clock }
     }
 
-    /// The way of a submission that is about to leave.
-    pub(super) fn begin(&self) -> Trip<'_> {
+    /// The way of a submission that is about to leave; its own, if it may not use a connection again.
+    pub(super) fn begin(&self, again: bool) -> Trip<'_> {
         let now = self.moment();
-        let mut known = self.known();
-        let way = known.way(now);
-        Trip { habit: self, way, end: End::Silence }
+        let way = if again { self.known().way(now) } else { Way::Own };
+        Trip { habit: self, way, on: None, end: End::Silence }
     }
 
     fn moment(&self) -> Moment {
@@ -117,6 +122,10 @@ impl Known {
             (State::Keeps { since, .. }, _) => (Way::Kept, State::Keeps { used: now, since }),
             (State::Strange(_) | State::First | State::Second(_), _) => (Way::Own, self.state),
         };
+        if matches!((self.state, then), (State::Strange(_), State::First)) {
+            // The connections there were are gone.
+            self.mixed.clear();
+        }
         self.state = then;
         self.watched |= way == Way::Watched;
         way
@@ -142,7 +151,10 @@ impl Known {
             },
             End::Answer(_) => {}
             End::Trouble => self.own_for(NONE_LEFT, now),
-            End::Silence => {
+            End::Silence | End::Anothers(_) => {
+                if let End::Anothers(on) = end {
+                    self.mixed.push(on);
+                }
                 if let State::Keeps { since, .. } = self.state {
                     let soon = now.ticks.saturating_sub(since) < WARY;
                     self.wary = if soon { self.wary.saturating_mul(2).min(WARIEST) } else { WARY };
@@ -170,12 +182,16 @@ enum End {
     Trouble,
     /// No answer, or none that is whole; also one that was dropped.
     Silence,
+    /// Another's answer, on this connection, if that is known.
+    Anothers(Option<Ends>),
 }
 
-/// A submission under way.
-pub(super) struct Trip<'a> {
+/// A submission under way. Dropped: it had no answer.
+pub(crate) struct Trip<'a> {
     habit: &'a Habit,
     way: Way,
+    /// The connection that its answer came on, if that is known.
+    on: Option<Ends>,
     end: End,
 }
 
@@ -184,14 +200,32 @@ impl Trip<'_> {
         self.way
     }
 
-    /// It was answered, on this connection, if that is known.
-    pub(super) fn answered(mut self, on: Option<Ends>) {
-        self.end = End::Answer(on);
+    /// There is an answer, on this connection, if that is known; what it is worth is still to be said.
+    pub(super) fn arrived(mut self, on: Option<Ends>) -> Self {
+        self.on = on;
+        self
+    }
+
+    /// Whether another's answer came on this connection meanwhile.
+    pub(crate) fn is_mixed(&self) -> bool {
+        let known = self.habit.known();
+        let same = |mixed: &Option<Ends>| mixed.is_none() || self.on.is_none() || *mixed == self.on;
+        self.way != Way::Own && known.mixed.iter().any(same)
+    }
+
+    /// It was answered.
+    pub(crate) fn answered(mut self) {
+        self.end = End::Answer(self.on);
+    }
+
+    /// The answer was another's.
+    pub(crate) fn anothers(mut self) {
+        self.end = if self.way == Way::Own { End::Silence } else { End::Anothers(self.on) };
     }
 
     /// There was no connection for it, and others may have died with the line; or the answer is one of trouble. None is used
     /// again until those that there are now are gone.
-    pub(super) fn in_trouble(mut self) {
+    pub(crate) fn in_trouble(mut self) {
         self.end = End::Trouble;
     }
 }

@@ -19,7 +19,6 @@ use super::{Call, Claimed, Lost, Provider, Tracked, json, pages, receipt};
 use crate::domain::account::ProviderKind;
 use crate::domain::outcome::{Answer, HoldAnswer, HoldReason, HoldScope, LookUpOutcome, SubmitOutcome, TrackOutcome};
 
-pub use submit::OTHERS_TAG;
 pub(crate) use submit::classify as classify_submit;
 pub(crate) use track::classify as classify_track;
 

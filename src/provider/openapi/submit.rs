@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{KIND, Openapi, is_unknown_fiscal_id};
 use crate::domain::document::{Body, Kind};
 use crate::domain::outcome::{Answer, HoldReason, HoldScope, SubmitOutcome};
-use crate::provider::classify::{self, hold, mentions};
+use crate::provider::classify::{self, OTHERS_ANSWER, hold, mentions};
 use crate::provider::correction::{self, cannot_be_sent};
 use crate::provider::http::{Reply, clip};
 use crate::provider::matching::{Tagged, tagged};
@@ -47,7 +47,7 @@ impl Openapi {
             Some(id) => self.url(&["IT-receipts", id]),
             None => self.url(&["IT-receipts"]),
         };
-        receipt::submission(method, url, body, &call.key)
+        Ok(receipt::submission(method, url, body, &call.key)?.naming(call.body.kind() == Kind::Receipt))
     }
 }
 
@@ -66,17 +66,13 @@ fn accepted(call: &Call, reply: &Reply) -> SubmitOutcome {
     match (row, id) {
         _ if json::flag(&answer, "success") == Some(false) => unknown("with success: false"),
         (Some(_), Some(id)) if call.parent_id.as_deref() == Some(&id) => unknown("with the id of the parent itself"),
-        (Some(row), Some(id)) if is_anothers(call, row) => {
-            SubmitOutcome::Unknown { why: clip(&format!("{OTHERS_TAG}: HTTP {} for {id}", reply.status)) }
-        }
+        (Some(row), Some(id)) if is_anothers(call, row) => SubmitOutcome::Unknown {
+            why: clip(&format!("{OTHERS_ANSWER}: HTTP {} with its tag for {id}", reply.status)),
+        },
         (Some(row), Some(_)) => SubmitOutcome::Accepted(Box::new(receipt::remote(KIND, row, reply.at))),
         _ => unknown("without a receipt that has an id"),
     }
 }
-
-/// What an unknown outcome says first when the answer is another request's, as it seems. What a look-up does not find then is
-/// a person's: should the provider have changed our tag, it would find nothing for any sale.
-pub const OTHERS_TAG: &str = "the answer has the tag of another document";
 
 /// Whether a sale's answer has the tag of another one. Our own is sent unless the till filled the tags.
 fn is_anothers(call: &Call, row: &Value) -> bool {

@@ -19,12 +19,15 @@ pub(crate) struct Ask {
     pub content_type: Option<&'static str>,
     pub body: Option<Vec<u8>>,
     pub idempotency_key: Option<String>,
+    /// Whether its answer names the id of a new document, by which an answer that is another's is known.
+    pub names_new: bool,
 }
 
 impl Ask {
     pub(crate) fn get(url: Url) -> Ask {
         let accept = "application/json";
-        Ask { method: Method::GET, url, accept, content_type: None, body: None, idempotency_key: None }
+        let (content_type, body, idempotency_key) = (None, None, None);
+        Ask { method: Method::GET, url, accept, content_type, body, idempotency_key, names_new: false }
     }
 
     pub(crate) fn with_json(method: Method, url: Url, body: Vec<u8>) -> Ask {
@@ -41,6 +44,11 @@ impl Ask {
         Ask { idempotency_key: Some(key.to_string()), ..ask }
     }
 
+    /// A submission whose answer names the id of a new document.
+    pub(crate) fn naming(self, names_new: bool) -> Ask {
+        Ask { names_new, ..self }
+    }
+
     pub(super) fn into_request(self, token: &Token) -> Result<Request, Broken> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static(self.accept));
@@ -53,7 +61,7 @@ impl Ask {
             headers.insert(HeaderName::from_static("idempotency-key"), value);
         }
         headers.insert(AUTHORIZATION, token.header().ok_or_else(|| bad("the token"))?);
-        Ok(Request { method: self.method, url: self.url, headers, body: self.body })
+        Ok(Request { method: self.method, url: self.url, headers, body: self.body, again: self.names_new })
     }
 }
 

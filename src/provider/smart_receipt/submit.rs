@@ -60,7 +60,7 @@ impl SmartReceipt {
                 return Err(cannot_be_sent("Smart Receipt has no documents of this kind"));
             }
         };
-        receipt::submission(method, url, body, &call.key)
+        Ok(receipt::submission(method, url, body, &call.key)?.naming(call.body.kind() == Kind::Receipt))
     }
 }
 

@@ -61,7 +61,7 @@ impl Stamp {
             _ => return Err(unusable()),
         };
         let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/pdf, */*"))]);
-        let request = Request { method: Method::GET, url, headers, body: None };
+        let request = Request { method: Method::GET, url, headers, body: None, again: false };
         let reply = http.read(request).await.map_err(|broken| {
             let (Broken::NotSent(why) | Broken::Unknown { why, .. }) = broken;
             CallError::Unanswered(format!("the file: {why}"))

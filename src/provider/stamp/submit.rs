@@ -55,7 +55,7 @@ impl Stamp {
         };
         let body = body.map_err(|err| cannot_be_sent(&format!("it cannot be written as JSON: {err}")))?;
         let url = url.ok_or_else(|| cannot_be_sent("the invoice's id is not one that can be asked for"))?;
-        Ok(Ask::submission(Method::POST, url, Some(body), &call.key))
+        Ok(Ask::submission(Method::POST, url, Some(body), &call.key).naming(call.body.kind() == Kind::Draft))
     }
 }
 

@@ -58,9 +58,9 @@ impl Server {
 
     /// A submission that is answered on this connection.
     fn answers(&self, port: u16) -> Way {
-        let trip = self.habit.begin();
+        let trip = self.habit.begin(true);
         let way = trip.way();
-        trip.answered(on(port));
+        trip.arrived(on(port)).answered();
         way
     }
 
@@ -68,7 +68,7 @@ impl Server {
     fn ways<const N: usize>(&self, after_ms: [u64; N]) -> [Way; N] {
         after_ms.map(|ms| {
             self.pass(ms);
-            let mut known = *self.habit.known();
+            let mut known = self.habit.known().clone();
             known.way(self.habit.moment())
         })
     }
@@ -96,26 +96,26 @@ fn a_server_that_closes_is_left_alone_for_a_while() {
         let server = Server::strange();
         server.answers(1);
         server.pass(100);
-        let trip = server.habit.begin();
+        let trip = server.habit.begin(true);
         assert_eq!(trip.way(), Way::Watched);
-        trip.answered(second);
+        trip.arrived(second).answered();
         assert_eq!(server.ways([0, 1_000, 598_999, 1]), [Way::Own, Way::Own, Way::Own, Way::Watched], "{what}");
     }
     let server = Server::strange();
-    server.habit.begin().answered(None);
+    server.habit.begin(true).arrived(None).answered();
     assert_eq!(server.ways([1_000]), [Way::Own]);
 }
 
 #[test]
 fn one_at_a_time_finds_out() {
     let server = Server::strange();
-    let first = server.habit.begin();
+    let first = server.habit.begin(true);
     assert_eq!(server.answers(2), Way::Own);
-    first.answered(on(1));
+    first.arrived(on(1)).answered();
     server.pass(100);
-    let second = server.habit.begin();
+    let second = server.habit.begin(true);
     assert_eq!(server.answers(2), Way::Own);
-    second.answered(on(1));
+    second.arrived(on(1)).answered();
     assert_eq!(server.answers(2), Way::Kept);
 }
 
@@ -137,37 +137,68 @@ fn what_lay_idle_for_longer_than_is_looked_at_is_not_touched() {
 #[test]
 fn after_silence_each_has_its_own() {
     let server = Server::known();
-    let (silent, late) = (server.habit.begin(), server.habit.begin());
+    let (silent, late) = (server.habit.begin(true), server.habit.begin(true));
     drop(silent);
-    late.answered(on(1));
+    late.arrived(on(1)).answered();
     assert_eq!(server.ways([0, 1_199_999, 1]), [Way::Own, Way::Own, Way::Watched]);
 
     // Also where it happened to one with a connection of its own, and what was being found out is void.
     for already in [false, true] {
         let server = Server::strange();
-        let watched = server.habit.begin();
-        let silent = server.habit.begin();
+        let watched = server.habit.begin(true);
+        let silent = server.habit.begin(true);
         assert_eq!(silent.way(), Way::Own);
         if already {
-            watched.answered(on(1));
+            watched.arrived(on(1)).answered();
             drop(silent);
         } else {
             drop(silent);
-            watched.answered(on(1));
+            watched.arrived(on(1)).answered();
         }
         assert_eq!(server.ways([100, 599_899, 1]), [Way::Own, Way::Own, Way::Watched]);
     }
 }
 
+/// An answer on a connection that had another's is nobody's, until that connection is certainly gone.
+#[test]
+fn after_anothers_answer_nothing_on_its_connection_counts() {
+    let server = Server::known();
+    let trips = [1, 1, 2].map(|port| (server.habit.begin(true), on(port)));
+    let [first, same, other] = trips.map(|(trip, ends)| trip.arrived(ends));
+    let (unknown, own) = (server.habit.begin(true), server.habit.begin(false).arrived(on(1)));
+    let mixed = |trips: [&Trip<'_>; 4]| trips.map(Trip::is_mixed);
+    assert_eq!(mixed([&same, &other, &unknown, &own]), [false; 4]);
+    first.anothers();
+    assert_eq!(mixed([&same, &other, &unknown, &own]), [true, false, true, false]);
+    assert_eq!(server.ways([0, 1_199_999]), [Way::Own; 2]);
+    server.pass(1_200_000);
+    assert_eq!(server.answers(1), Way::Watched);
+    server.pass(100);
+    let second = server.habit.begin(true).arrived(on(1));
+    assert!(!second.is_mixed(), "the number of a connection may come again");
+
+    // One that nobody can name.
+    let server = Server::known();
+    let here = server.habit.begin(true).arrived(on(1));
+    server.habit.begin(true).anothers();
+    assert!(here.is_mixed());
+    // One of its own says nothing of others.
+    let server = Server::known();
+    let here = server.habit.begin(true).arrived(on(1));
+    server.habit.begin(false).arrived(on(1)).anothers();
+    assert!(!here.is_mixed());
+    assert_eq!(server.ways([0]), [Way::Own], "but it is trouble enough");
+}
+
 #[test]
 fn without_a_line_none_is_used_again_until_those_there_were_are_gone() {
     let server = Server::known();
-    server.habit.begin().in_trouble();
+    server.habit.begin(true).in_trouble();
     assert_eq!(server.ways([0, 999, 1]), [Way::Own, Way::Own, Way::Watched]);
     // It does not make up for silence.
     let server = Server::known();
-    drop(server.habit.begin());
-    server.habit.begin().in_trouble();
+    drop(server.habit.begin(true));
+    server.habit.begin(true).in_trouble();
     assert_eq!(server.ways([1_000]), [Way::Own]);
 }
 
@@ -193,17 +224,17 @@ fn what_was_open_before_the_machine_slept_is_not_used() {
 #[test]
 fn two_are_never_watched_at_once() {
     let server = Server::strange();
-    let slow = server.habit.begin();
-    server.habit.begin().in_trouble();
+    let slow = server.habit.begin(true);
+    server.habit.begin(true).in_trouble();
     assert_eq!(server.ways([1_000, 4_000]), [Way::Own; 2], "it is still under way");
-    slow.answered(on(1));
+    slow.arrived(on(1)).answered();
     // What it left open is gone before the next is watched.
     assert_eq!(server.ways([0, 999, 1]), [Way::Own, Way::Own, Way::Watched]);
 
     let server = Server::strange();
-    let silent = server.habit.begin();
+    let silent = server.habit.begin(true);
     server.pass(700_000);
-    server.habit.begin().in_trouble();
+    server.habit.begin(true).in_trouble();
     drop(silent);
     assert_eq!(server.ways([599_999, 1]), [Way::Own, Way::Watched]);
 }
@@ -219,7 +250,7 @@ fn who_loses_answers_soon_again_is_left_alone_for_longer() {
     let lose = |after_ms: u64, then_s: u64| {
         learn();
         server.pass(after_ms);
-        let trip = server.habit.begin();
+        let trip = server.habit.begin(true);
         assert_eq!(trip.way(), Way::Kept);
         drop(trip);
         assert_eq!(server.ways([then_s * 1_000 - 1, 1]), [Way::Own, Way::Watched], "{after_ms} {then_s}");
@@ -228,7 +259,7 @@ fn who_loses_answers_soon_again_is_left_alone_for_longer() {
     lose(0, 2_400);
     (0..10).for_each(|_| {
         learn();
-        drop(server.habit.begin());
+        drop(server.habit.begin(true));
         server.pass(WARIEST.as_millis() as u64);
     });
     lose(0, 28_800);
