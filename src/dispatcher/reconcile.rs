@@ -41,12 +41,10 @@ pub(super) struct Skew {
 impl Skew {
     /// From when until when it may have been under way, by what our clock says now: somebody may have set it since, and then
     /// the document would be looked for at the wrong time, not be found, and be sent again. Whether before it was sent or
-    /// after is not known: both are meant, unless the one time is none that can be.
+    /// after is not known: both are meant, unless the one time is none that can be. Be it ever so little: a time too long costs
+    /// a comparison, one too short a second fiscal document.
     fn by_now(self, sent_at: DateTime<Utc>, ended_at: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
         let moved = self.then.map_or(0, |then| then.saturating_sub(self.now));
-        if moved.abs() <= trust::MOST_SKEW_MS {
-            return (sent_at, ended_at);
-        }
         let by_now = |at| trust::ahead(at, moved);
         if trust::is_impossible(sent_at) {
             return (by_now(sent_at), by_now(ended_at));

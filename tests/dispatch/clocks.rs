@@ -39,9 +39,17 @@ async fn what_was_lost_is_found_however_wrong_the_clock_is() {
     }
 }
 
+/// Also so little that nobody calls the clock wrong.
+fn a_little() -> impl Iterator<Item = TimeDelta> {
+    [10, -10, 60, -60, 119, -119].into_iter().map(TimeDelta::seconds)
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_was_lost_is_found_after_the_clock_was_set_right() {
-    for wrong_by in [TimeDelta::hours(1), TimeDelta::hours(-1), TimeDelta::days(2), TimeDelta::days(-2)] {
+    for wrong_by in [TimeDelta::hours(1), TimeDelta::hours(-1), TimeDelta::days(2), TimeDelta::days(-2)]
+        .into_iter()
+        .chain(a_little())
+    {
         let bench = lose_an_answer(wrong_by).await;
         bench.clock.set_wrong_by(TimeDelta::zero());
         // By the old clock it is not there; that must not count.
@@ -51,7 +59,10 @@ async fn what_was_lost_is_found_after_the_clock_was_set_right() {
 
 #[tokio::test(start_paused = true)]
 async fn what_was_lost_is_found_after_another_answer_told_that_the_clock_was_set_right() {
-    for wrong_by in [TimeDelta::hours(1), TimeDelta::hours(-1), TimeDelta::days(2), TimeDelta::hours(-20)] {
+    for wrong_by in [TimeDelta::hours(1), TimeDelta::hours(-1), TimeDelta::days(2), TimeDelta::hours(-20)]
+        .into_iter()
+        .chain(a_little())
+    {
         let bench = lose_an_answer(wrong_by).await;
         bench.clock.set_wrong_by(TimeDelta::zero());
         bench.queue.enqueue("void", Void::of(Parent::Key("first".parse().unwrap()))).unwrap();
@@ -88,7 +99,10 @@ async fn a_look_by_a_clock_that_was_set_meanwhile_does_not_count() {
 
 #[tokio::test(start_paused = true)]
 async fn what_an_earlier_dispatcher_lost_is_found_after_the_clock_was_set_right() {
-    for wrong_by in [TimeDelta::hours(1), TimeDelta::hours(-1), TimeDelta::days(-2), TimeDelta::days(-20_000)] {
+    for wrong_by in [TimeDelta::hours(1), TimeDelta::hours(-1), TimeDelta::days(-2), TimeDelta::days(-20_000)]
+        .into_iter()
+        .chain(a_little())
+    {
         let mut bench = lose_an_answer(wrong_by).await;
         bench.dispatcher.take().unwrap().stop().await.unwrap();
         bench.clock.set_wrong_by(TimeDelta::zero());
