@@ -8,6 +8,7 @@ mod calendar;
 mod content;
 mod line;
 mod rules;
+mod together;
 mod vectors;
 
 /// So many cases, or what `PROPTEST_CASES` says; what once failed is kept beside the test's file and tried first for ever.

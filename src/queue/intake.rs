@@ -107,6 +107,7 @@ impl Queue {
             BodyInput::Receipt(receipt) => Some(receipt.fiscal_id.as_str()),
             _ => None,
         };
+        let issued = issuer.is_some();
         // A child of a document here goes where its parent went: that is settled once the parent is found.
         let routed = match document.parent {
             Some(Parent::Key(_)) => Ok(None),
@@ -128,12 +129,21 @@ impl Queue {
             fiscal_ids: account.as_ref().map(|account| account.fiscal_ids.as_slice()).filter(|ids| !ids.is_empty()),
             now: Some(document.issued_at.unwrap_or(taken_at)),
         };
-        let Checked { value, violations } = check::body_of(document.body, &context);
+        let more = matches!(kind, Kind::Return | Kind::Draft).then(|| document.body.clone());
+        let Checked { value, mut violations } = check::body_of(document.body, &context);
         let body = match (value, no_account) {
             (Some(body), None) if violations.is_empty() => Ok(body),
-            (body, no_account) => {
-                let rejection = no_account.unwrap_or_else(|| invalid(kind, violations));
-                Err(Box::new(Refused { rejection, body }))
+            (body, None) => Err(Box::new(Refused { rejection: invalid(kind, violations), body, input: more })),
+            (body, Some(mut rejection)) => {
+                // Where no account has this VAT number, what else is wrong is said besides.
+                if rejection.code == "invalid" && issued {
+                    violations.retain(|violation| violation.property_path != "fiscal_id");
+                    if !violations.is_empty() {
+                        rejection.violations.extend(violations);
+                        rejection = invalid(kind, rejection.violations);
+                    }
+                }
+                Err(Box::new(Refused { rejection, body, input: None }))
             }
         };
         let mut candidate = Box::new(Candidate {

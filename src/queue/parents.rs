@@ -12,6 +12,7 @@ use crate::domain::check::{self, ParentLine, Violation};
 use crate::domain::document::{Body, Kind, Parent, Return};
 use crate::domain::event::ParentRef;
 use crate::domain::id::{AccountName, DocId, FiscalId};
+use crate::domain::input::ReturnInput;
 use crate::domain::state::{Progress, State};
 use crate::domain::totals::{self, BadTotals, Kept, Totals};
 use crate::error::{Error, Rejection};
@@ -91,6 +92,9 @@ pub(super) fn judge(
     let Bound::Local(parent) = bound else {
         // Of a document issued elsewhere this journal only knows what it sent about it itself.
         conflicts(body, &siblings, "the document issued elsewhere")?;
+        if let (Body::Return(goods), Some(_)) = (body, account) {
+            by_ids_alone(goods)?;
+        }
         return Ok(Verdict::default());
     };
     let wanted = match body {
@@ -193,14 +197,15 @@ fn returned(txn: &Transaction<'_>, parent: &Progress, goods: &Return, siblings: 
     let Some(Lines { lines, unknown }) = parent_lines(txn, parent.id, siblings, None)? else {
         return Ok(Verdict::default());
     };
-    if unknown.is_some() && goods.items.iter().any(|item| item.id.is_some()) {
-        // The authority's ids are not known yet; the return is checked again before it is sent.
-        return Ok(Verdict::default());
-    }
-    let found = check::returns(&goods.items, &lines).map_err(|violations| {
+    let misfit = |violations| {
         let message = format!("the return does not fit its parent {}", parent.key);
         Error::Rejected(Rejection { code: "invalid", message, violations })
-    })?;
+    };
+    if unknown.is_some() && goods.items.iter().any(|item| item.id.is_some()) {
+        // The authority's ids are not known yet; the return is checked again before it is sent.
+        return check::returned_lines(&goods.items, &lines).map(|()| Verdict::default()).map_err(misfit);
+    }
+    let found = check::returns(&goods.items, &lines).map_err(misfit)?;
     let chosen: Vec<&ParentLine> = found.iter().filter_map(|index| lines.get(*index)).collect();
     let totals = totals::returned(&goods.items, &chosen).map(Totals::Return);
     let totals = totals.ok_or_else(|| {
@@ -212,6 +217,34 @@ fn returned(txn: &Transaction<'_>, parent: &Progress, goods: &Return, siblings: 
         })
     })?;
     Ok(Verdict { totals: Some(Kept::from(&totals)), ..Verdict::default() })
+}
+
+/// The lines of a document issued elsewhere are not known here: only the authority's ids name what comes back.
+fn by_ids_alone(goods: &Return) -> Result<(), Error> {
+    let by_line = goods.items.iter().enumerate().filter(|(_, item)| item.line.is_some());
+    let violations: Vec<_> =
+        by_line.map(|(index, _)| Violation::new(format!("items[{index}].line"), check::codes::RETURN_ID)).collect();
+    if violations.is_empty() {
+        return Ok(());
+    }
+    let message = "a return of a document issued elsewhere needs the authority's item ids, not lines".to_owned();
+    Err(Error::Rejected(Rejection { code: "invalid", message, violations }))
+}
+
+/// All rules that a return breaks which breaks some without its sale, if that is one of this journal.
+pub(super) fn all_violations(
+    txn: &Transaction<'_>,
+    bound: &Bound,
+    goods: &ReturnInput,
+    company: &[AccountName],
+) -> Result<Option<Vec<Violation>>, Error> {
+    let Bound::Local(parent) = bound else { return Ok(None) };
+    let siblings = living_children(txn, &bound.reference(), company)?;
+    let Some(Lines { lines, unknown }) = parent_lines(txn, parent.id, &siblings, None)? else { return Ok(None) };
+    Ok(match unknown {
+        None => check::return_of(goods, &lines).err(),
+        Some(_) => check::return_before_ids(goods, &lines).err(),
+    })
 }
 
 /// The lines of a sale of this journal.

@@ -24,27 +24,25 @@ pub(super) fn receipt_of(mut input: ReceiptInput, context: &Context<'_>) -> Chec
     let Items { items, due } = items(&mut report, &mut input.items, context.provider);
     let money = Money::read(&mut report, input);
     let invoice_issuing = input.invoice_issuing.unwrap_or(false);
-    if let (Some(money), Some(due)) = (&money, due) {
-        total(&mut report, money, due, invoice_issuing);
+    if invoice_issuing {
+        invoice(&mut report, &money);
+    } else if let Some(due) = due {
+        total(&mut report, &money, due);
     }
-    if let Some(money) = &money {
-        invoice(&mut report, money, invoice_issuing);
-    }
-    let lottery_code = lottery(&mut report, input.lottery_code.as_deref(), money.as_ref(), due);
-    let tickets = tickets(&mut report, input, money.as_ref());
+    let lottery_code = lottery(&mut report, input.lottery_code.as_deref(), &money, due);
+    let tickets = tickets(&mut report, input, &money);
     let (tags, linked_receipt, email) = texts(&mut report, input, context.provider);
     let built = (|| {
-        let money = money?;
         Some(Receipt {
             fiscal_id: fiscal_id?,
             items: items?,
-            cash_payment_amount: money.cash,
-            electronic_payment_amount: money.electronic,
-            ticket_restaurant_payment_amount: money.ticket,
+            cash_payment_amount: money.cash?,
+            electronic_payment_amount: money.electronic?,
+            ticket_restaurant_payment_amount: money.ticket?,
             ticket_restaurant_quantity: tickets?,
-            services_uncollected_amount: money.services,
-            goods_uncollected_amount: money.goods,
-            discount: money.discount,
+            services_uncollected_amount: money.services?,
+            goods_uncollected_amount: money.goods?,
+            discount: money.discount?,
             invoice_issuing,
             lottery_code,
             linked_receipt,
@@ -125,7 +123,7 @@ fn item(
     let sku = report.own_text(|| path("sku"), input.sku.take());
     if complimentary
         && provider == Some(ProviderKind::Openapi)
-        && discount.is_some_and(|discount| discount.is_positive())
+        && discount.or_else(|| said(input.discount.as_ref())).is_some_and(|discount| discount.is_positive())
     {
         report.add(path("discount"), codes::DISCOUNT_COMPLIMENTARY);
     }
@@ -163,75 +161,87 @@ fn item(
     (item, Some(line))
 }
 
-/// The amounts beside the lines; each zero or more, in cents.
+/// The amounts beside the lines, as they were said: one that breaks a rule of its own hides no other rule. `None`: no number.
+/// A receipt is only made where no rule is broken; then each is zero or more, in cents.
 struct Money {
-    cash: Decimal,
-    electronic: Decimal,
-    ticket: Decimal,
-    services: Decimal,
-    goods: Decimal,
-    discount: Decimal,
+    cash: Option<Decimal>,
+    electronic: Option<Decimal>,
+    ticket: Option<Decimal>,
+    services: Option<Decimal>,
+    goods: Option<Decimal>,
+    discount: Option<Decimal>,
+}
+
+/// An amount as it was said, whatever rules it breaks.
+fn said(numeral: Option<&Numeral>) -> Option<Decimal> {
+    numeral.and_then(|numeral| numeral.parse().ok())
+}
+
+/// Whether an amount was said that is not zero.
+fn some(amount: Option<Decimal>) -> bool {
+    amount.is_some_and(|amount| !amount.is_zero())
 }
 
 impl Money {
-    fn read(report: &mut Report, input: &ReceiptInput) -> Option<Money> {
-        let mut read = |name: &str, numeral: &Option<Numeral>| report.amount(|| name.to_owned(), numeral.as_ref(), 2);
-        let cash = read("cash_payment_amount", &input.cash_payment_amount);
-        let electronic = read("electronic_payment_amount", &input.electronic_payment_amount);
-        let ticket = read("ticket_restaurant_payment_amount", &input.ticket_restaurant_payment_amount);
-        let services = read("services_uncollected_amount", &input.services_uncollected_amount);
-        let goods = read("goods_uncollected_amount", &input.goods_uncollected_amount);
-        let discount = read("discount", &input.discount);
-        Some(Money {
-            cash: cash?,
-            electronic: electronic?,
-            ticket: ticket?,
-            services: services?,
-            goods: goods?,
-            discount: discount?,
-        })
+    fn read(report: &mut Report, input: &ReceiptInput) -> Money {
+        let mut read = |name: &str, numeral: &Option<Numeral>| {
+            report.amount(|| name.to_owned(), numeral.as_ref(), 2).or_else(|| said(numeral.as_ref()))
+        };
+        Money {
+            cash: read("cash_payment_amount", &input.cash_payment_amount),
+            electronic: read("electronic_payment_amount", &input.electronic_payment_amount),
+            ticket: read("ticket_restaurant_payment_amount", &input.ticket_restaurant_payment_amount),
+            services: read("services_uncollected_amount", &input.services_uncollected_amount),
+            goods: read("goods_uncollected_amount", &input.goods_uncollected_amount),
+            discount: read("discount", &input.discount),
+        }
     }
 
     /// Paid or uncollected: what `invoice_issuing` excludes.
-    fn five(&self) -> [Decimal; 5] {
+    fn five(&self) -> [Option<Decimal>; 5] {
         [self.cash, self.electronic, self.ticket, self.services, self.goods]
     }
 
-    /// Everything that stands against what is to pay, in cents.
-    fn settled(&self) -> Option<i128> {
-        let amounts = self.five().into_iter().chain([self.discount]);
-        amounts.map(|amount| amount.at(2)).try_fold(0i128, |sum, amount| sum.checked_add(amount?))
+    /// Whether so many cents are what stands against what is to pay; `None` if a part of that is no number.
+    fn settles(&self, due: i128) -> Option<bool> {
+        let mut sum = Some(0i128);
+        for amount in self.five().into_iter().chain([self.discount]) {
+            let amount = amount?.at(8);
+            sum = sum.and_then(|sum| sum.checked_add(amount?));
+        }
+        Some(sum.is_some() && sum == due.checked_mul(1_000_000))
     }
 }
 
 /// Payments, what is uncollected and the discount make exactly what is to pay (PROVIDERS.md 2.2).
-fn total(report: &mut Report, money: &Money, due: i128, invoice_issuing: bool) {
-    if !invoice_issuing && money.settled() != Some(due) {
+fn total(report: &mut Report, money: &Money, due: i128) {
+    if money.settles(due) == Some(false) {
         report.add("", codes::TOTAL);
     }
-    if !invoice_issuing && money.discount.at(2).is_none_or(|discount| discount > due.max(0)) {
+    if money.discount.and_then(|discount| discount.at(2)).is_some_and(|discount| discount > due.max(0)) {
         report.add("discount", codes::DISCOUNT_RANGE);
     }
 }
 
 /// An invoice follows: nothing is paid, left to pay or discounted here.
-fn invoice(report: &mut Report, money: &Money, invoice_issuing: bool) {
-    if invoice_issuing && money.five().into_iter().any(|amount| !amount.is_zero()) {
+fn invoice(report: &mut Report, money: &Money) {
+    if money.five().into_iter().any(some) {
         report.add("invoice_issuing", codes::INVOICE_ISSUING);
     }
-    if invoice_issuing && !money.discount.is_zero() {
+    if some(money.discount) {
         report.add("discount", codes::DISCOUNT_INVOICE);
     }
 }
 
 /// The lottery is for sales of a euro and more, paid electronically; a discount at payment does not matter (HAR #13).
-fn lottery(report: &mut Report, code: Option<&str>, money: Option<&Money>, due: Option<i128>) -> Option<String> {
+fn lottery(report: &mut Report, code: Option<&str>, money: &Money, due: Option<i128>) -> Option<String> {
     let code = code?;
     if code.len() != 8 || !code.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         report.add("lottery_code", codes::LOTTERY_FORMAT);
-    } else if let (Some(money), Some(due)) = (money, due) {
+    } else {
         let others = [money.cash, money.ticket, money.services, money.goods];
-        if due < 100 || money.electronic.is_zero() || others.into_iter().any(|amount| !amount.is_zero()) {
+        let little = due.is_some_and(|due| due < 100);
+        if little || money.electronic.is_some_and(Decimal::is_zero) || others.into_iter().any(some) {
             report.add("lottery_code", codes::LOTTERY);
         }
     }
@@ -239,7 +249,7 @@ fn lottery(report: &mut Report, code: Option<&str>, money: Option<&Money>, due: 
 }
 
 /// Meal vouchers: an amount and a number, or neither.
-fn tickets(report: &mut Report, input: &ReceiptInput, money: Option<&Money>) -> Option<u32> {
+fn tickets(report: &mut Report, input: &ReceiptInput, money: &Money) -> Option<u32> {
     let quantity = match &input.ticket_restaurant_quantity {
         None => 0,
         Some(numeral) => {
@@ -251,7 +261,7 @@ fn tickets(report: &mut Report, input: &ReceiptInput, money: Option<&Money>) -> 
             quantity
         }
     };
-    match (money.map(|money| money.ticket.is_zero()), quantity) {
+    match (money.ticket.map(Decimal::is_zero), quantity) {
         (Some(false), 0) => report.add("ticket_restaurant_quantity", codes::TICKET),
         (Some(true), 1..) => report.add("ticket_restaurant_payment_amount", codes::TICKET),
         _ => {}

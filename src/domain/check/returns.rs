@@ -18,14 +18,24 @@ pub(super) fn return_alone(input: &ReturnInput) -> Checked<Return> {
 /// The return and, for each item, the index of the parent's line; or every rule it breaks, those of [`super::body`] and
 /// those of [`returns`] together.
 pub fn return_of(input: &ReturnInput, parent: &[ParentLine]) -> Result<(Return, Vec<usize>), Vec<Violation>> {
+    whole(input, parent, true)
+}
+
+/// The same of a return whose sale has no ids yet: what is named by an id is not judged by its sale.
+pub(crate) fn return_before_ids(input: &ReturnInput, parent: &[ParentLine]) -> Result<Return, Vec<Violation>> {
+    whole(input, parent, false).map(|(goods, _)| goods)
+}
+
+fn whole(input: &ReturnInput, parent: &[ParentLine], by_id: bool) -> Result<(Return, Vec<usize>), Vec<Violation>> {
+    let judged = |line: Option<u32>| by_id || line.is_some();
     let mut report = Report::default();
     let items = items(&mut report, input);
-    let sound: Vec<(usize, &ReturnItem)> =
-        items.iter().enumerate().filter_map(|(index, item)| Some((index, item.as_ref()?))).collect();
+    let sound = items.iter().enumerate().filter_map(|(index, item)| Some((index, item.as_ref()?)));
+    let sound: Vec<_> = sound.filter(|(_, item)| judged(item.line)).collect();
     let lines = match_lines(&mut report, &sound, parent);
     // An item whose quantity is nonsense still says which line it means.
     for (index, (input, _)) in input.items.iter().zip(&items).enumerate().filter(|(_, (_, item))| item.is_none()) {
-        if let (true, None) = (named_once(input), find(input.line, input.id.as_deref(), parent)) {
+        if let (true, None) = (named_once(input) && judged(input.line), find(input.line, input.id.as_deref(), parent)) {
             report.add(format!("items[{index}].{}", member(input.line)), codes::RETURN_ID);
         }
     }
@@ -39,6 +49,14 @@ pub fn returns(items: &[ReturnItem], parent: &[ParentLine]) -> Result<Vec<usize>
     let mut report = Report::default();
     let lines = match_lines(&mut report, &items.iter().enumerate().collect::<Vec<_>>(), parent);
     report.finish(Some(lines)).sound()
+}
+
+/// The same of those items alone that name a line: for a parent whose ids are not known yet.
+pub(crate) fn returned_lines(items: &[ReturnItem], parent: &[ParentLine]) -> Result<(), Vec<Violation>> {
+    let mut report = Report::default();
+    let by_line: Vec<_> = items.iter().enumerate().filter(|(_, item)| item.line.is_some()).collect();
+    match_lines(&mut report, &by_line, parent);
+    report.finish(Some(())).sound()
 }
 
 fn items(report: &mut Report, input: &ReturnInput) -> Vec<Option<ReturnItem>> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+use super::invalid;
 use crate::domain::account::Account;
 use crate::domain::calendar;
 use crate::domain::check::{self, Violation};
@@ -11,6 +12,7 @@ use crate::domain::document::{Body, Kind, Parent};
 use crate::domain::event::{DocEvent, Enqueued, ParentRef};
 use crate::domain::fingerprint;
 use crate::domain::id::{AccountName, DocId, FiscalId, Key};
+use crate::domain::input::BodyInput;
 use crate::domain::state::State;
 use crate::domain::totals::{self, Kept, Totals};
 use crate::error::{Error, Rejection};
@@ -47,6 +49,8 @@ pub(super) struct Refused {
     pub rejection: Rejection,
     /// Its values, if all of them mean something.
     pub body: Option<Body>,
+    /// As it was given, where more rules can be judged on the journal's writer.
+    pub input: Option<BodyInput>,
 }
 
 /// What a document became, and all that was made of it: whoever waits frees it, not the one thread that writes.
@@ -140,7 +144,7 @@ impl Candidate {
         }
         let body = match &self.body {
             Ok(body) => body,
-            Err(refused) => return Err(Error::Rejected(refused.rejection.clone())),
+            Err(refused) => return Err(Error::Rejected(self.all_violations(txn, refused)?)),
         };
         let bound = match &self.parent {
             None => None,
@@ -192,6 +196,38 @@ impl Candidate {
             state = txn.record(id, DocEvent::Cancelled { who: "void".to_owned(), why })?.state;
         }
         Ok(Taken { id, state, duplicate: false })
+    }
+
+    /// Every rule that a refused document breaks: also those of the journal, of its parent and of its number.
+    fn all_violations(&self, txn: &Transaction<'_>, refused: &Refused) -> Result<Rejection, Error> {
+        let mut rejection = refused.rejection.clone();
+        match (&refused.input, &self.parent) {
+            (Some(BodyInput::Return(goods)), Some(parent)) => {
+                let account = self.account.as_deref();
+                match parents::find(txn, parent, &self.company(txn, account)?) {
+                    Ok(bound) => {
+                        let account = self.account_with(Some(&bound)).ok().flatten();
+                        let company = self.company(txn, account.as_deref())?;
+                        if let Some(all) = parents::all_violations(txn, &bound, goods, &company)? {
+                            rejection = invalid(Kind::Return, all);
+                        }
+                    }
+                    Err(Error::Rejected(_)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            (Some(BodyInput::Draft(draft)), _) => {
+                match unused_invoice_name(txn, self.account_name(None).as_ref(), &draft.merchant_invoice_id) {
+                    Err(Error::Rejected(used)) => {
+                        rejection.violations.extend(used.violations);
+                        rejection = invalid(Kind::Draft, rejection.violations);
+                    }
+                    other => other?,
+                }
+            }
+            _ => {}
+        }
+        Ok(rejection)
     }
 
     /// The fingerprint of what the till said, of the parent as it was given: a line is the same line after its parent became

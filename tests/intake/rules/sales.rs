@@ -142,26 +142,30 @@ fn the_amounts_beside_the_lines_at_the_bounds_of_their_rules() {
         "goods_uncollected_amount",
         "discount",
     ] {
-        for (value, code) in [
-            ("10", None),
-            ("\"10.00\"", None),
-            ("10.000000000000000000", None),
-            ("1e1", None),
-            ("-10", Some(codes::AMOUNT_NEGATIVE)),
-            ("-0.01", Some(codes::AMOUNT_NEGATIVE)),
-            ("10.001", Some(codes::AMOUNT_DECIMALS)),
-            ("9.999", Some(codes::AMOUNT_DECIMALS)),
-            ("1e-20", Some(codes::AMOUNT_DECIMALS)),
-            ("100000000000", Some(codes::AMOUNT_TOO_LARGE)),
-            ("1e400", Some(codes::AMOUNT_TOO_LARGE)),
-            ("\"NaN\"", Some(codes::AMOUNT_NUMBER)),
-            ("\"\"", Some(codes::AMOUNT_NUMBER)),
-            ("\"10,00\"", Some(codes::AMOUNT_NUMBER)),
+        for (value, code, more) in [
+            ("10", None, None),
+            ("\"10.00\"", None, None),
+            ("10.000000000000000000", None, None),
+            ("1e1", None, None),
+            ("-10", Some(codes::AMOUNT_NEGATIVE), Some(codes::TOTAL)),
+            ("-0.01", Some(codes::AMOUNT_NEGATIVE), Some(codes::TOTAL)),
+            ("10.001", Some(codes::AMOUNT_DECIMALS), Some(codes::TOTAL)),
+            ("9.999", Some(codes::AMOUNT_DECIMALS), Some(codes::TOTAL)),
+            ("1e-20", Some(codes::AMOUNT_DECIMALS), None),
+            ("100000000000", Some(codes::AMOUNT_TOO_LARGE), Some(codes::TOTAL)),
+            ("1e400", Some(codes::AMOUNT_TOO_LARGE), None),
+            ("\"NaN\"", Some(codes::AMOUNT_NUMBER), None),
+            ("\"\"", Some(codes::AMOUNT_NUMBER), None),
+            ("\"10,00\"", Some(codes::AMOUNT_NUMBER), None),
         ] {
             let body = sale(&item(""), &format!(r#""{name}":{value}"#));
-            let expected: Vec<_> = code.map(|code| (name, code)).into_iter().collect();
+            let mut expected: Vec<_> = code.map(|code| (name, code)).into_iter().collect();
+            // What is a number counts in the total, whatever other rule it breaks.
+            expected.extend(more.map(|total| ("", total)));
+            if name == "discount" && value == "100000000000" {
+                expected.push(("discount", codes::DISCOUNT_RANGE));
+            }
             for provider in RECEIPTS {
-                // A wrong amount hides the rule of the total: nobody knows what was meant.
                 expect(judge(Kind::Receipt, &body, provider), &body, &expected);
             }
         }
@@ -170,7 +174,11 @@ fn the_amounts_beside_the_lines_at_the_bounds_of_their_rules() {
     expect(
         judge(Kind::Receipt, &body, None),
         &body,
-        &[("cash_payment_amount", codes::AMOUNT_NEGATIVE), ("cash_payment_amount", codes::AMOUNT_DECIMALS)],
+        &[
+            ("", codes::TOTAL),
+            ("cash_payment_amount", codes::AMOUNT_NEGATIVE),
+            ("cash_payment_amount", codes::AMOUNT_DECIMALS),
+        ],
     );
     // The sum has the same bound as its parts.
     for (cents, expected) in [("0.99", &[][..]), ("1.00", &[("", codes::AMOUNT_TOO_LARGE)])] {
@@ -273,11 +281,64 @@ fn the_lottery_takes_part_from_a_euro_and_only_electronically() {
         panic!("lower case is admitted")
     };
     assert_eq!(receipt.lottery_code.as_deref(), Some("1A3V5G7F"), "sent in upper case");
-    // Where the amounts mean nothing, no rule about them is applied.
-    let body = sale(&item(r#""quantity":0"#), r#""cash_payment_amount":5,"lottery_code":"ABCD1234""#);
-    expect(judge(Kind::Receipt, &body, None), &body, &[("items[0].quantity", codes::QUANTITY)]);
-    let body = sale(&item(""), r#""cash_payment_amount":-5,"lottery_code":"ABCD1234""#);
-    expect(judge(Kind::Receipt, &body, None), &body, &[("cash_payment_amount", codes::AMOUNT_NEGATIVE)]);
+    // What is to pay is not known: what was paid is.
+    for (rest, broken) in
+        [(r#""cash_payment_amount":5"#, true), (r#""electronic_payment_amount":5"#, false), ("", true)]
+    {
+        let rest = if rest.is_empty() { String::new() } else { format!("{rest},") };
+        let body = sale(&item(r#""quantity":0"#), &format!(r#"{rest}"lottery_code":"ABCD1234""#));
+        let quantity = ("items[0].quantity", codes::QUANTITY);
+        let expected = if broken { vec![quantity, amounts] } else { vec![quantity] };
+        expect(judge(Kind::Receipt, &body, None), &body, &expected);
+    }
+}
+
+/// An amount that breaks a rule of its own hides no other rule; one that is no number hides those that need it.
+#[test]
+fn a_bad_amount_hides_no_other_rule() {
+    let (total, negative) = (("", codes::TOTAL), ("cash_payment_amount", codes::AMOUNT_NEGATIVE));
+    let (places, number) =
+        (("cash_payment_amount", codes::AMOUNT_DECIMALS), ("cash_payment_amount", codes::AMOUNT_NUMBER));
+    let lottery = ("lottery_code", codes::LOTTERY);
+    let invoice = ("invoice_issuing", codes::INVOICE_ISSUING);
+    for (rest, expected) in [
+        (r#""cash_payment_amount":-1,"electronic_payment_amount":11"#, vec![negative]),
+        (r#""cash_payment_amount":-1,"electronic_payment_amount":10"#, vec![negative, total]),
+        (r#""cash_payment_amount":9.995,"electronic_payment_amount":0.01"#, vec![places, total]),
+        (
+            r#""cash_payment_amount":9.99500,"electronic_payment_amount":0.005"#,
+            vec![places, ("electronic_payment_amount", codes::AMOUNT_DECIMALS)],
+        ),
+        (r#""cash_payment_amount":0.0000000001"#, vec![places, total]),
+        (r#""cash_payment_amount":"x""#, vec![number]),
+        (r#""cash_payment_amount":"x","electronic_payment_amount":1,"lottery_code":"ABCD1234""#, vec![number]),
+        (
+            r#""cash_payment_amount":"x","services_uncollected_amount":1,"lottery_code":"ABCD1234""#,
+            vec![number, lottery],
+        ),
+        (
+            r#""cash_payment_amount":-1,"electronic_payment_amount":11,"lottery_code":"ABCD1234""#,
+            vec![negative, lottery],
+        ),
+        (r#""cash_payment_amount":0.001,"invoice_issuing":true"#, vec![places, invoice]),
+        (r#""cash_payment_amount":"x","goods_uncollected_amount":1,"invoice_issuing":true"#, vec![number, invoice]),
+        (
+            r#""cash_payment_amount":"x","discount":1,"invoice_issuing":true"#,
+            vec![number, ("discount", codes::DISCOUNT_INVOICE)],
+        ),
+        (r#""cash_payment_amount":"x","discount":11"#, vec![number, ("discount", codes::DISCOUNT_RANGE)]),
+        (
+            r#""cash_payment_amount":-1,"electronic_payment_amount":9,"ticket_restaurant_payment_amount":2"#,
+            vec![negative, ("ticket_restaurant_quantity", codes::TICKET)],
+        ),
+    ] {
+        let body = sale(&item(""), rest);
+        expect(judge(Kind::Receipt, &body, OPENAPI), &body, &expected);
+    }
+    let body = sale(&item(r#""complimentary":true,"discount":1.123456789"#), r#""cash_payment_amount":0"#);
+    let discount = |rule| ("items[0].discount", rule);
+    let expected = [discount(codes::AMOUNT_8_DECIMALS), discount(codes::DISCOUNT_COMPLIMENTARY)];
+    expect(judge(Kind::Receipt, &body, OPENAPI), &body, &expected);
 }
 
 #[test]
@@ -303,7 +364,7 @@ fn meal_vouchers_have_an_amount_and_a_number_or_neither() {
         (ticket(r#"0,"ticket_restaurant_quantity":0,"cash_payment_amount":10"#), vec![]),
         (
             ticket(r#"10.001,"ticket_restaurant_quantity":1"#),
-            vec![("ticket_restaurant_payment_amount", codes::AMOUNT_DECIMALS)],
+            vec![("ticket_restaurant_payment_amount", codes::AMOUNT_DECIMALS), ("", codes::TOTAL)],
         ),
     ] {
         let body = sale(&item(""), &rest);
