@@ -107,7 +107,10 @@ impl Engine {
         let journal = self.shared.queue.journal();
         let Some(parent) = &progress.parent else { return Ok(false) };
         if let ParentRef::Local(parent) = parent
-            && journal.progress(*parent)?.is_some_and(|parent| parent.state == State::Held)
+            && journal.progress(*parent)?.is_some_and(|parent| {
+                // A draft waits for its merchant, and so does what is about it.
+                parent.state == State::Held || (parent.kind == Kind::Draft && parent.state == State::Accepted)
+            })
         {
             return Ok(true);
         }

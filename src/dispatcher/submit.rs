@@ -108,6 +108,8 @@ async fn attempt(
     // That took time: it is asked again where the request starts.
     let against = if !plan::may_start(shared.now(), &errand.desk, shared.settings.on_the_wire()) {
         Some("the blackout is too near")
+    } else if progress.deadline.is_some_and(|deadline| deadline <= shared.now()) {
+        Some("its deadline is over")
     } else {
         (!errand.pass.is_good()).then_some("nothing more is sent for the moment")
     };

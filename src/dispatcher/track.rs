@@ -170,9 +170,8 @@ fn pending(
             let why = format!("the merchant did not complete it before {}", horizon.to_rfc3339());
             return vec![DocEvent::Held { code: "deadline_passed".to_owned(), why }];
         }
-        let mut events = vec![DocEvent::Tracked { remote: Box::new(remote), why: String::new(), due_at }];
-        events.extend(exit_over(progress, None, now));
-        return events;
+        // No invoice yet: nothing had to leave.
+        return vec![DocEvent::Tracked { remote: Box::new(remote), why: String::new(), due_at }];
     }
     let why = refusal.unwrap_or_else(|| match remote.status.as_deref() {
         Some("retry") => "the provider could not reach the authority and tries again by itself".to_owned(),
@@ -200,8 +199,11 @@ fn end_of_day_near(progress: &Progress, now: DateTime<Utc>) -> bool {
 }
 
 /// The goods had to leave, and customs have not said that they did: what remains is to regularise (PROVIDERS.md 6).
-fn exit_over(progress: &Progress, customs: Option<Customs>, now: DateTime<Utc>) -> Option<DocEvent> {
-    let last = calendar::tax_free_last_exit_before(progress.deadline.filter(|_| progress.kind == Kind::Draft)?);
+fn exit_over(followed: &Followed, customs: Option<Customs>, now: DateTime<Utc>) -> Option<DocEvent> {
+    let Followed { progress, story } = followed;
+    let Body::Draft(draft) = &story.body else { return None };
+    // By the invoice's own date; until when it is asked about, by the later one of that and its intake.
+    let last = calendar::tax_free_last_exit(draft.created_on.date());
     if calendar::fiscal_day(now) <= last || customs.is_some_and(Customs::is_final) || has_attention(progress, EXIT_OVER)
     {
         return None;
@@ -256,7 +258,7 @@ fn registered(followed: &Followed, remote: Remote, now: DateTime<Utc>, due_at: O
         let why = format!("the provider computed other totals: {}", differences.join("; "));
         events.push(DocEvent::Attention { code: "totals_differ".to_owned(), why, raised: true });
     }
-    events.extend(exit_over(progress, customs, now));
+    events.extend(exit_over(followed, customs, now));
     if rejected {
         let why = "customs refused the invoice: issue a debit note for the VAT and enqueue its number (note debit_vat)"
             .to_owned();

@@ -49,13 +49,6 @@ pub fn tax_free_horizon(issued: NaiveDate) -> DateTime<Utc> {
     from_rome(last.checked_add_days(Days::new(1)).unwrap_or(last).and_time(NaiveTime::MIN))
 }
 
-/// [`tax_free_last_exit`], known from the invoice's horizon.
-pub fn tax_free_last_exit_before(horizon: DateTime<Utc>) -> NaiveDate {
-    // The horizon is the first instant of month + 6.
-    let first = fiscal_day(horizon);
-    first.checked_sub_months(Months::new(2)).and_then(|day| day.pred_opt()).unwrap_or(NaiveDate::MIN)
-}
-
 /// The last day of the month so many after the one of `date`.
 fn end_of_month(date: NaiveDate, months: u32) -> NaiveDate {
     let first = date - Days::new(u64::from(chrono::Datelike::day0(&date)));

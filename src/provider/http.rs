@@ -16,6 +16,7 @@ use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Method, StatusCode, Url};
 
 use self::kept::{Ends, Habit, Trip, Way};
+use super::classify::OTHERS_ANSWER;
 use super::config::ConfigError;
 use super::moment::Moment;
 use crate::clock::Clock;
@@ -113,16 +114,7 @@ impl Http {
             Way::Kept => &self.kept,
         };
         match self.send(client, request).await {
-            Ok((reply, ends)) if reply.is_success() => Ok((reply, Some(trip.arrived(ends)))),
-            Ok((reply, _)) => {
-                // So some servers say that they close an idle connection, whatever was sent on it meanwhile.
-                if reply.status == StatusCode::REQUEST_TIMEOUT.as_u16() {
-                    drop(trip)
-                } else {
-                    trip.in_trouble()
-                }
-                Ok((reply, None))
-            }
+            Ok((reply, ends)) => arrived(trip.arrived(ends), reply),
             Err(broken) => {
                 if matches!(broken, Broken::NotSent(_)) {
                     trip.in_trouble()
@@ -166,6 +158,26 @@ impl Http {
         }
         Ok((Reply { status, retry_after, skew_ms, body, at: now }, ends))
     }
+}
+
+/// An answer, if it can be this request's; of a successful one its trip, too.
+fn arrived(trip: Trip<'_>, reply: Reply) -> Result<(Reply, Option<Trip<'_>>), Broken> {
+    let (status, skew_ms) = (reply.status, reply.skew_ms);
+    if trip.is_mixed() {
+        trip.anothers();
+        let why = format!("{OTHERS_ANSWER}: HTTP {status} on a connection that gave one");
+        return Err(Broken::Unknown { why, status: Some(status), skew_ms });
+    }
+    if reply.is_success() {
+        return Ok((reply, Some(trip)));
+    }
+    // So some servers say that they close an idle connection, whatever was sent on it meanwhile.
+    if status == StatusCode::REQUEST_TIMEOUT.as_u16() {
+        drop(trip);
+    } else {
+        trip.in_trouble();
+    }
+    Ok((reply, None))
 }
 
 impl Reply {

@@ -145,3 +145,27 @@ impl Bench {
         self.queue = Queue::open_with(self.folder.path(), options).unwrap();
     }
 }
+
+/// What is about a draft waits for its merchant as the draft does: nothing more can be done without a person.
+#[tokio::test(start_paused = true)]
+async fn a_number_behind_a_draft_that_waits_for_its_merchant_ends_a_drain() {
+    let mut bench = Bench::new(MORNING);
+    for text in [
+        r#"{"key":"d","kind":"draft","body":{"merchant_invoice_id":"TF-1","items":[{"description":"Borsa","quantity":1,"unit_price_with_vat":610,"vat_rate":22}]}}"#,
+        r#"{"key":"n","kind":"note_number","parent":"d","body":{"note":"debit_vat","number":"N-1"}}"#,
+    ] {
+        bench.queue.take(staffetta::domain::line::parse(text.as_bytes()).unwrap()).unwrap();
+    }
+    let not_yet = |_| SubmitOutcome::Deferred { why: "101".to_owned(), retry_after: None, account: false };
+    bench.taxfree.will_answer(std::iter::once(SubmitOutcome::Accepted(remote("r1"))).chain((0..100).map(not_yet)));
+    bench.taxfree.will_tell((0..1_000).map(|_| TrackOutcome::Pending(remote("r1"))));
+    let began = staffetta::clock::Clock::now(&*bench.clock);
+    bench.start();
+    bench.drained().await;
+    assert!(
+        staffetta::clock::Clock::now(&*bench.clock) - began < TimeDelta::hours(1),
+        "after {}",
+        staffetta::clock::Clock::now(&*bench.clock) - began
+    );
+    assert_eq!((bench.get("d").state, bench.get("n").state), (State::Accepted, State::Queued));
+}

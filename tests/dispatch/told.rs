@@ -106,6 +106,31 @@ async fn dispatch_raises_attention_where_the_provider_computed_other_totals_and_
     }
 }
 
+/// The month counts from the invoice's own date, and only for an invoice that there is.
+#[tokio::test(start_paused = true)]
+async fn dispatch_counts_the_months_from_the_invoice() {
+    for (completed, days, expected) in [(true, 72, false), (true, 73, true), (false, 101, false)] {
+        let mut bench = Bench::new(MORNING);
+        let draft = r#"{"key":"d","kind":"draft","body":{"merchant_invoice_id":"TF-1","created_on":"2026-10-31T10:00:00","items":[{"description":"Borsa","quantity":1,"unit_price_with_vat":610,"vat_rate":22}]}}"#;
+        bench.queue.take(staffetta::domain::line::parse(draft.as_bytes()).unwrap()).unwrap();
+        let waits = |_| {
+            let remote = Box::new(Remote { customs: completed.then_some(Customs::Pending), ..*remote("r1") });
+            if completed { TrackOutcome::Registered(remote) } else { TrackOutcome::Pending(remote) }
+        };
+        bench.taxfree.will_tell((0..100).map(waits));
+        bench.start();
+        bench.pass(Duration::from_secs(2 * 3600)).await;
+        bench.dispatcher.take().unwrap().stop().await.unwrap();
+        bench.clock.set_wrong_by(TimeDelta::days(days));
+        bench.start();
+        bench.pass(Duration::from_secs(2 * 3600)).await;
+        let view = bench.get("d");
+        assert_eq!(view.state, if completed { State::Registered } else { State::Accepted });
+        let told = view.attention.iter().any(|one| one.what == "exit_over");
+        assert_eq!(told, expected, "{completed} after {days} days: {:?}", view.attention);
+    }
+}
+
 /// After the third month the goods should have left: a person hears of it until customs have spoken.
 #[tokio::test(start_paused = true)]
 async fn dispatch_raises_attention_when_the_goods_should_have_left() {

@@ -204,7 +204,6 @@ fn tax_free_deadlines_end_with_their_months() {
     ] {
         assert_eq!(calendar::tax_free_last_exit(day(issued)), day(exit), "{issued}");
         assert_eq!(calendar::tax_free_horizon(day(issued)), utc(horizon), "{issued}");
-        assert_eq!(calendar::tax_free_last_exit_before(utc(horizon)), day(exit), "{issued}");
     }
     calendar::tax_free_last_exit(NaiveDate::MAX);
     calendar::tax_free_horizon(NaiveDate::MAX);

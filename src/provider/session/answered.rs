@@ -29,7 +29,7 @@ impl Answered {
     /// The outcome that an answer proves, and what it shows of the way that it came. `key` is that of the document, if its
     /// answer must name an id of its own.
     pub(super) fn judge(&self, key: Option<&str>, trip: Option<Trip<'_>>, outcome: SubmitOutcome) -> SubmitOutcome {
-        let outcome = self.own(key, trip.as_ref().is_some_and(Trip::is_mixed), outcome);
+        let outcome = self.own(key, outcome);
         match (trip, &outcome) {
             (None, _) => {}
             (Some(trip), SubmitOutcome::Unknown { why }) if why.starts_with(OTHERS_ANSWER) => trip.anothers(),
@@ -39,16 +39,17 @@ impl Answered {
         outcome
     }
 
-    /// The outcome, unless it is another document's, as every one is that comes `after_anothers`.
-    fn own(&self, key: Option<&str>, after_anothers: bool, outcome: SubmitOutcome) -> SubmitOutcome {
+    /// The outcome, unless it is another document's.
+    fn own(&self, key: Option<&str>, outcome: SubmitOutcome) -> SubmitOutcome {
         let id = match &outcome {
             SubmitOutcome::Accepted(remote) | SubmitOutcome::Registered(remote) => remote.remote_id.as_deref(),
             _ => None,
         };
         let repeated = key.zip(id).and_then(|(key, id)| self.others(key, id).map(|other| (id, other)));
         match repeated {
-            Some((id, other)) => anothers(&format!("{id} was the answer to {other}")),
-            None if after_anothers => anothers("it came after such a one"),
+            Some((id, other)) => {
+                SubmitOutcome::Unknown { why: clip(&format!("{OTHERS_ANSWER}: {id} was the answer to {other}")) }
+            }
             None => outcome,
         }
     }
@@ -70,10 +71,6 @@ impl Answered {
     }
 }
 
-fn anothers(what: &str) -> SubmitOutcome {
-    SubmitOutcome::Unknown { why: clip(&format!("{OTHERS_ANSWER}: {what}")) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,31 +83,25 @@ mod tests {
     #[test]
     fn an_id_is_one_documents() {
         let answered = Answered::default();
-        let own = |key, id: &str| answered.own(key, false, accepted(id)) == accepted(id);
+        let own = |key, id: &str| answered.own(key, accepted(id)) == accepted(id);
         assert!(own(Some("a"), "1") && own(Some("b"), "2"));
         assert!(own(Some("a"), "1"), "the same document again");
         assert_eq!(
-            answered.own(Some("b"), false, accepted(1)),
+            answered.own(Some("b"), accepted(1)),
             SubmitOutcome::Unknown { why: format!("{OTHERS_ANSWER}: 1 was the answer to a") }
         );
         assert!(own(None, "1"), "one that names no id of its own");
         let paused = SubmitOutcome::Deferred { why: String::new(), retry_after: None, account: true };
-        assert_eq!(answered.own(Some("c"), false, paused.clone()), paused);
-    }
-
-    #[test]
-    fn nothing_is_ones_own_after_anothers() {
-        let found = Answered::default().own(Some("a"), true, accepted(1));
-        assert!(matches!(found, SubmitOutcome::Unknown { why } if why.starts_with(OTHERS_ANSWER)));
+        assert_eq!(answered.own(Some("c"), paused.clone()), paused);
     }
 
     #[test]
     fn the_last_ids_are_remembered() {
         let answered = Answered::default();
         for number in 0..=REMEMBERED {
-            assert_eq!(answered.own(Some("a"), false, accepted(number)), accepted(number));
+            assert_eq!(answered.own(Some("a"), accepted(number)), accepted(number));
         }
-        let own = |id: usize| answered.own(Some("b"), false, accepted(id)) == accepted(id);
+        let own = |id: usize| answered.own(Some("b"), accepted(id)) == accepted(id);
         assert!(!own(1) && !own(REMEMBERED));
         assert!(own(0));
         let ids = answered.ids.lock().unwrap();

@@ -1,5 +1,6 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::super::{Broken, OTHERS_ANSWER, Reply, arrived};
 use super::*;
 
 /// A clock that stands still until it is told otherwise: what it shows, and the time that passed.
@@ -176,6 +177,20 @@ fn after_anothers_answer_nothing_on_its_connection_counts() {
     server.pass(100);
     let second = server.habit.begin(true).arrived(on(1));
     assert!(!second.is_mixed(), "the number of a connection may come again");
+
+    // Whatever it says.
+    for status in [200, 401, 422, 429] {
+        let server = Server::known();
+        let [first, same, other] = [1, 1, 2].map(|port| server.habit.begin(true).arrived(on(port)));
+        first.anothers();
+        let reply = Reply { status, retry_after: None, skew_ms: None, body: Vec::new(), at: DateTime::UNIX_EPOCH };
+        let found = arrived(same, reply.clone()).err();
+        assert!(
+            matches!(&found, Some(Broken::Unknown { why, .. }) if why.starts_with(OTHERS_ANSWER)),
+            "{status}: {found:?}"
+        );
+        assert!(arrived(other, reply).is_ok(), "{status}");
+    }
 
     // One that nobody can name.
     let server = Server::known();
