@@ -121,7 +121,9 @@ impl Engine {
 
     fn start(&mut self, action: Action) {
         let account = match &action {
-            Action::Submit(_, account, _) | Action::LookUp(_, account) | Action::Track(account, _) => account.clone(),
+            Action::Submit(_, account, _) | Action::LookUp(_, account, _) | Action::Track(account, _) => {
+                account.clone()
+            }
         };
         let Some(office) = self.offices.get_mut(&account) else { return };
         let Some(provider) = office.provider.clone() else { return };
@@ -151,7 +153,8 @@ impl Engine {
                 let errand = Errand { id, lane, behind, desk, pass: office.closings.pass() };
                 self.tasks.spawn(submit::submit(shared, provider, account, errand))
             }
-            Action::LookUp(id, _) => {
+            Action::LookUp(id, _, lane) => {
+                self.busy.entry(lane).or_insert(id);
                 let noted = self.skews.values().find(|(sent, _)| *sent == id).map(|(_, skew_ms)| *skew_ms);
                 let then = noted.or(office.earlier_skew_ms);
                 let skew = Skew { now: skew_ms.unwrap_or(0), then, sure: noted.is_some() };

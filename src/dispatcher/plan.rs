@@ -92,7 +92,7 @@ pub enum Action {
     /// Submit this document.
     Submit(DocId, AccountName, Lane),
     /// Look this one up.
-    LookUp(DocId, AccountName),
+    LookUp(DocId, AccountName, Lane),
     /// Ask about these, all of one account.
     Track(AccountName, Vec<DocId>),
 }
@@ -108,7 +108,7 @@ impl Action {
     /// The documents it is about.
     pub fn ids(&self) -> &[DocId] {
         match self {
-            Action::Submit(id, ..) | Action::LookUp(id, _) => std::slice::from_ref(id),
+            Action::Submit(id, ..) | Action::LookUp(id, ..) => std::slice::from_ref(id),
             Action::Track(_, ids) => ids,
         }
     }
@@ -137,7 +137,9 @@ pub fn plan(now: DateTime<Utc>, mut board: Board, mut candidates: Vec<Candidate>
                 if desk.free > 0 && board.free > 0 {
                     desk.free -= 1;
                     board.free -= 1;
-                    actions.push(Action::LookUp(candidate.id, candidate.account));
+                    // One that a person had looked up again is open again: nothing passes it on its lane.
+                    board.busy.insert(candidate.lane.clone());
+                    actions.push(Action::LookUp(candidate.id, candidate.account, candidate.lane));
                 }
             }
             Step::Submit => {

@@ -82,6 +82,28 @@ async fn dispatch_holds_what_a_look_up_cannot_tell_apart() {
     assert_eq!(bench.roma.submitted(), ["a", "b"]);
 }
 
+/// It is open again: nothing passes it on its lane, or it might be taken for the other one.
+#[tokio::test(start_paused = true)]
+async fn dispatch_shuts_the_lane_of_what_is_looked_up_again() {
+    let mut bench = Bench::new(MORNING);
+    bench.sell("a");
+    let ambiguous = LookUpOutcome::Ambiguous(vec!["x".to_owned(), "y".to_owned()]);
+    bench.roma.will_answer([unknown()]).will_find([ambiguous]);
+    bench.start();
+    bench.drained().await;
+    assert_eq!(bench.get("a").state, State::Held);
+    bench.roma.will_find([LookUpOutcome::NotFound, LookUpOutcome::Found(remote("x"))]);
+    assert!(bench.queue.retry("a", "anna", "look again").unwrap().done);
+    bench.sell("b");
+    bench.pass(Duration::from_secs(20)).await;
+    assert_eq!(bench.roma.seen("look_up a").len(), 2, "found nothing, and is asked once more");
+    assert_eq!(bench.roma.submitted(), ["a"]);
+    bench.drained().await;
+    assert_eq!(bench.roma.submitted(), ["a", "b"]);
+    assert_eq!(bench.get("a").remote.remote_id.as_deref(), Some("x"));
+    assert_eq!(bench.get("b").state, State::Registered);
+}
+
 #[tokio::test(start_paused = true)]
 async fn dispatch_never_takes_an_id_that_belongs_to_another_document() {
     let mut bench = Bench::new(MORNING);
