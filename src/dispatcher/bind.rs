@@ -68,11 +68,8 @@ pub(crate) fn bind(
                 };
                 let items = match lines {
                     Some(lines) => fitted(goods, &lines.lines, id),
-                    None => as_given(goods).ok_or_else(|| Binding::Hold {
-                        code: "item_id_missing",
-                        why: "a return of a document issued elsewhere needs the authority's item ids, not lines"
-                            .to_owned(),
-                    }),
+                    None => as_given(goods)
+                        .ok_or_else(|| Binding::Hold { code: "item_id_missing", why: parents::IDS_ALONE.to_owned() }),
                 };
                 match items {
                     Ok(items) => call.return_items = items,

@@ -219,6 +219,9 @@ fn returned(txn: &Transaction<'_>, parent: &Progress, goods: &Return, siblings: 
     Ok(Verdict { totals: Some(Kept::from(&totals)), ..Verdict::default() })
 }
 
+/// Why a return of a document issued elsewhere cannot name lines.
+pub(crate) const IDS_ALONE: &str = "a return of a document issued elsewhere needs the authority's item ids, not lines";
+
 /// The lines of a document issued elsewhere are not known here: only the authority's ids name what comes back.
 fn by_ids_alone(goods: &Return) -> Result<(), Error> {
     let by_line = goods.items.iter().enumerate().filter(|(_, item)| item.line.is_some());
@@ -227,8 +230,7 @@ fn by_ids_alone(goods: &Return) -> Result<(), Error> {
     if violations.is_empty() {
         return Ok(());
     }
-    let message = "a return of a document issued elsewhere needs the authority's item ids, not lines".to_owned();
-    Err(Error::Rejected(Rejection { code: "invalid", message, violations }))
+    Err(Error::Rejected(Rejection { code: "invalid", message: IDS_ALONE.to_owned(), violations }))
 }
 
 /// All rules that a return breaks which breaks some without its sale, if that is one of this journal.

@@ -207,7 +207,7 @@ impl Trip<'_> {
     }
 
     /// Whether another's answer came on this connection meanwhile.
-    pub(crate) fn is_mixed(&self) -> bool {
+    pub(super) fn is_mixed(&self) -> bool {
         let known = self.habit.known();
         let same = |mixed: &Option<Ends>| mixed.is_none() || self.on.is_none() || *mixed == self.on;
         self.way != Way::Own && known.mixed.iter().any(same)
