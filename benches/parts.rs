@@ -82,8 +82,7 @@ fn record(c: &mut Criterion) {
 
 fn planning(c: &mut Criterion) {
     let account: staffetta::AccountName = "shop".parse().expect("a name");
-    let desk =
-        Desk { free: 8, blackout: Window::AUTHORITY, clock_skew_ms: 40, spread: Duration::ZERO, tracking: false };
+    let desk = Desk { clock_skew_ms: 40, ..Desk::of(8, Window::AUTHORITY) };
     let board = Board {
         free: 8,
         on_the_wire: Duration::from_secs(35),

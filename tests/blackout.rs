@@ -78,13 +78,7 @@ impl Moment {
     }
 
     fn desk(&self) -> Desk {
-        Desk {
-            free: 8,
-            blackout: self.silence.window(),
-            clock_skew_ms: self.skew.num_milliseconds(),
-            spread: self.spread,
-            tracking: false,
-        }
+        Desk { clock_skew_ms: self.skew.num_milliseconds(), spread: self.spread, ..Desk::of(8, self.silence.window()) }
     }
 
     /// Whether a document is planned to be submitted now.

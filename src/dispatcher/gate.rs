@@ -21,6 +21,10 @@ pub(super) struct Gate {
     pauses: u32,
     /// Nothing before this moment: the provider is down, or asked for a pause.
     closed_until: Option<Duration>,
+    /// Questions in a row that brought no answer that can be read.
+    unread: u32,
+    /// No question before this moment. Sales go on meanwhile: a provider that takes them may show no list of them.
+    silent_until: Option<Duration>,
     /// The next moment that `requests_per_minute` allows.
     next_slot: Option<Duration>,
     requests_per_minute: u32,
@@ -38,6 +42,8 @@ impl Gate {
             failures: 0,
             pauses: 0,
             closed_until: None,
+            unread: 0,
+            silent_until: None,
             next_slot: None,
             requests_per_minute,
             backed_off: HashSet::new(),
@@ -49,7 +55,7 @@ impl Gate {
     /// as may be begun `ahead` of their turn.
     pub(super) fn free(&self, now: Duration, most: usize, ahead: usize) -> usize {
         let limited = self.requests_per_minute > 0;
-        let steady = self.failures == 0 && self.pauses == 0 && self.window >= most && !limited;
+        let steady = self.failures == 0 && self.pauses == 0 && self.unread == 0 && self.window >= most && !limited;
         let free = self.window.saturating_add(if steady { ahead } else { 0 }).saturating_sub(self.under_way);
         match self.opens_in(now) {
             Some(_) => 0,
@@ -61,6 +67,11 @@ impl Gate {
     /// In how long it opens, if it is closed now.
     pub(super) fn opens_in(&self, now: Duration) -> Option<Duration> {
         self.closed_until.max(self.next_slot)?.checked_sub(now).filter(|wait| !wait.is_zero())
+    }
+
+    /// In how long questions may be asked again, if they may not be now.
+    pub(super) fn hears_in(&self, now: Duration) -> Option<Duration> {
+        self.silent_until?.checked_sub(now).filter(|wait| !wait.is_zero())
     }
 
     /// A request starts.
@@ -79,12 +90,36 @@ impl Gate {
             self.failures = 0;
             self.closed_until = None;
             self.window = 1;
+            self.hears();
         }
         self.pauses = 0;
         self.window = self.window.saturating_mul(2).min(most.max(1));
     }
 
-    /// No trustworthy answer: from now on one request at a time, after a growing pause.
+    /// It answered a question.
+    pub(super) fn read(&mut self, most: usize) {
+        self.hears();
+        self.answered(most);
+    }
+
+    fn hears(&mut self) {
+        (self.unread, self.silent_until) = (0, None);
+    }
+
+    /// A question brought no answer that can be read: no other for a growing while. Submissions go on, one at a time for
+    /// the beginning; where they had failed before, the question was to find out whether that is over, and they wait as
+    /// long again.
+    pub(super) fn unread(&mut self, now: Duration, backoff: &Backoff) {
+        self.under_way = self.under_way.saturating_sub(1);
+        self.unread = self.unread.saturating_add(1);
+        self.window = 1;
+        self.silent_until = self.silent_until.max(now.checked_add(backoff.delay(self.unread, self.who)));
+        if self.failures > 0 {
+            self.closed_until = self.closed_until.max(now.checked_add(backoff.delay(self.failures, self.who)));
+        }
+    }
+
+    /// A submission without a trustworthy answer: from now on one request at a time, after a growing pause.
     pub(super) fn failed(&mut self, now: Duration, backoff: &Backoff) {
         self.under_way = self.under_way.saturating_sub(1);
         self.failures = self.failures.saturating_add(1);

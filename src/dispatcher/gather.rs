@@ -46,7 +46,8 @@ impl Engine {
         self.shut = holds.iter().filter(|hold| hold.stops_reading()).map(|hold| hold.account.clone()).collect();
         let board = Board { busy: self.busy.keys().cloned().collect(), ..self.board(ticks) };
         let rests = self.resting.values().chain(self.set_back.values()).filter(|rest| rest.until > ticks);
-        let wake = rests.map(|rest| rest.until - ticks).min();
+        let rests = rests.map(|rest| rest.until - ticks);
+        let wake = rests.chain(self.served().filter_map(|(_, office)| office.gate.hears_in(ticks))).min();
         let mut gathered = Gathered { board, candidates: Vec::new(), decided: Vec::new(), wake, whole: true };
         let mut seen = HashSet::new();
         self.deadlines(now, &mut gathered)?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::engine::{Engine, Work};
+use super::office::Office;
 use super::plan::{self, Action, Step};
 use super::reconcile::Skew;
 use super::stock::Stock;
@@ -92,10 +93,16 @@ impl Engine {
         let nothing = actions.is_empty();
         left.retain(|candidate| !actions.iter().any(|action| action.ids().contains(&candidate.id)));
         self.start_all(actions);
-        // Verdicts of an account are asked for one batch after the other, and the end of each makes the next look.
+        // Verdicts of an account are asked for one batch after the other, and the end of each makes the next look; so does
+        // the moment from which an account may be asked again.
         left.retain(|candidate| {
-            let asks = self.offices.get(&candidate.account).is_some_and(|office| office.tracking);
-            candidate.step != Step::Track || !asks
+            let office = self.offices.get(&candidate.account);
+            let is = |test: &dyn Fn(&Office) -> bool| office.is_some_and(test);
+            match candidate.step {
+                Step::Submit => true,
+                Step::LookUp => !is(&|office| office.gate.hears_in(ticks).is_some()),
+                Step::Track => !is(&|office| office.tracking || office.gate.hears_in(ticks).is_some()),
+            }
         });
         self.stock = Stock::of(left, gathered.whole);
         let idle = nothing && self.tasks.is_empty() && self.nothing_left().unwrap_or(false);
@@ -128,6 +135,7 @@ impl Engine {
         let Some(office) = self.offices.get_mut(&account) else { return };
         let Some(provider) = office.provider.clone() else { return };
         office.gate.started(self.shared.ticks());
+        office.asked_last = matches!(action, Action::Track(..));
         for id in action.ids() {
             office.gate.backed_off.remove(id);
         }

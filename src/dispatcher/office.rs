@@ -30,10 +30,14 @@ pub(super) type Refused = (Option<FiscalId>, HoldAnswer);
 /// What a finished task says about the provider, for the account's gate.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Health {
-    /// It answered.
+    /// It answered a submission.
     Answered,
-    /// No trustworthy answer.
+    /// A submission without a trustworthy answer.
     Failed,
+    /// It answered a question.
+    Read,
+    /// A question without an answer that can be read.
+    Unread,
     /// It wants a pause, and may say for how long.
     Pause(Option<Duration>),
     /// Nothing was asked.
@@ -93,6 +97,8 @@ pub(super) struct Office {
     pub(super) asking: Option<AbortHandle>,
     pub(super) spread: Duration,
     pub(super) tracking: bool,
+    /// The last request that was begun was a question about verdicts.
+    pub(super) asked_last: bool,
     /// The secret's hash, comparable only within this journal.
     pub(super) secret: Option<[u8; 16]>,
     refusals: HashMap<Option<FiscalId>, Vec<String>>,
@@ -114,6 +120,7 @@ impl Office {
             asking: None,
             spread: settings.blackout_spread.mul_f64(share as f64 / 1_000.0),
             tracking: false,
+            asked_last: false,
             refusals: HashMap::new(),
         }
     }
@@ -127,7 +134,9 @@ impl Office {
             blackout: self.account.blackout,
             clock_skew_ms: self.skew_ms.unwrap_or(0),
             spread: self.spread,
+            hears: self.gate.hears_in(ticks).is_none(),
             tracking: self.tracking,
+            asked_last: self.asked_last,
         }
     }
 
@@ -139,6 +148,8 @@ impl Office {
         match health {
             Health::Answered => self.gate.answered(settings.in_flight),
             Health::Failed => self.gate.failed(ticks, &settings.backoff),
+            Health::Read => self.gate.read(settings.in_flight),
+            Health::Unread => self.gate.unread(ticks, &settings.backoff),
             Health::Pause(wanted) => self.gate.pause(ticks, *wanted, &settings.backoff),
             Health::Nothing => self.gate.ended(),
         }

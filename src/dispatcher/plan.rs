@@ -69,8 +69,20 @@ pub struct Desk {
     pub clock_skew_ms: i64,
     /// After the blackout this account starts so much later.
     pub spread: Duration,
+    /// Whether it may be asked questions: not for a while after one that brought nothing.
+    pub hears: bool,
     /// Whether a question about verdicts is already under way.
     pub tracking: bool,
+    /// Whether the last request begun was one: then the only place that there is, is a submission's.
+    pub asked_last: bool,
+}
+
+impl Desk {
+    /// One with so many places and such a blackout, and nothing else to mind.
+    pub fn of(free: usize, blackout: Window) -> Desk {
+        let spread = Duration::ZERO;
+        Desk { free, blackout, clock_skew_ms: 0, spread, hears: true, tracking: false, asked_last: false }
+    }
 }
 
 /// Everything that planning looks at.
@@ -119,7 +131,8 @@ pub fn plan(now: DateTime<Utc>, mut board: Board, mut candidates: Vec<Candidate>
     candidates.sort_by_key(Candidate::urgency);
     let mut actions = Vec::new();
     let mut batches: Vec<(AccountName, Vec<DocId>)> = Vec::new();
-    for candidate in candidates {
+    let (late, early): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|one| comes_last(&board, one));
+    for candidate in early.into_iter().chain(late) {
         let Some(desk) = board.desks.get_mut(&candidate.account) else { continue };
         match candidate.step {
             Step::Track => {
@@ -127,14 +140,14 @@ pub fn plan(now: DateTime<Utc>, mut board: Board, mut candidates: Vec<Candidate>
                     if batch.len() < TRACK_BATCH {
                         batch.push(candidate.id);
                     }
-                } else if !desk.tracking && desk.free > 0 && board.free > 0 {
+                } else if desk.hears && !desk.tracking && desk.free > 0 && board.free > 0 {
                     desk.free -= 1;
                     board.free -= 1;
                     batches.push((candidate.account, vec![candidate.id]));
                 }
             }
             Step::LookUp => {
-                if desk.free > 0 && board.free > 0 {
+                if desk.hears && desk.free > 0 && board.free > 0 {
                     desk.free -= 1;
                     board.free -= 1;
                     // One that a person had looked up again is open again: nothing passes it on its lane.
@@ -157,6 +170,12 @@ pub fn plan(now: DateTime<Utc>, mut board: Board, mut candidates: Vec<Candidate>
     }
     actions.extend(batches.into_iter().map(|(account, ids)| Action::Track(account, ids)));
     actions
+}
+
+/// Whether it is a question about a verdict that would take an account's only place again, before any sale.
+fn comes_last(board: &Board, candidate: &Candidate) -> bool {
+    let only = |desk: &Desk| desk.asked_last && desk.free.min(board.free) <= 1;
+    candidate.step == Step::Track && board.desks.get(&candidate.account).is_some_and(only)
 }
 
 /// Whether a submission may start now: by our clock and by the provider's it must be over before the blackout begins,
@@ -201,7 +220,7 @@ mod tests {
     }
 
     fn desk() -> Desk {
-        Desk { free: 8, blackout: Window::AUTHORITY, clock_skew_ms: 0, spread: Duration::ZERO, tracking: false }
+        Desk::of(8, Window::AUTHORITY)
     }
 
     fn board(desk: Desk) -> Board {

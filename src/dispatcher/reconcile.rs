@@ -152,7 +152,7 @@ async fn take_in(
     answer: Answer<LookUpOutcome>,
 ) -> Result<Done, Error> {
     let (now, id) = (shared.now(), progress.id);
-    let mut done = Done { clock_skew_ms: answer.clock_skew_ms, ..Done::of(Health::Answered) };
+    let mut done = Done { clock_skew_ms: answer.clock_skew_ms, ..Done::of(Health::Read) };
     let later = |wait: Option<Duration>| {
         after(now, wait.unwrap_or_else(|| shared.settings.backoff.delay(progress.asked + 1, id.0)))
     };
@@ -209,7 +209,7 @@ async fn take_in(
             done.frees = Lane::of(progress);
         }
         LookUpOutcome::Failed { why, retry_after } => {
-            done.health = Health::Failed;
+            done.health = Health::Unread;
             not_yet(shared, id, why, later(retry_after)).await?;
         }
         LookUpOutcome::Hold(answer) => {

@@ -131,7 +131,7 @@ mod tests {
             let now: DateTime<Utc> = NIGHT.parse().unwrap();
             let desk = |(free, night): (usize, bool)| {
                 let blackout = if night { Window::AUTHORITY } else { Window::NONE };
-                Desk { free, blackout, clock_skew_ms: 0, spread: Duration::ZERO, tracking: false }
+                Desk::of(free, blackout)
             };
             let desks = free.into_iter().enumerate().map(|(of, free)| (account(of as u8), desk(free))).collect();
             let board = Board { free: places, on_the_wire: Duration::from_secs(35), desks, ..Board::default() };

@@ -74,12 +74,13 @@ async fn ask(shared: &Shared, provider: Arc<dyn Provider>, account: &Account, id
     }
     let tracked: Vec<Tracked> = followed.iter().map(tracked).collect();
     let answers = provider.track_many(&tracked).await;
-    let mut done = Done::of(Health::Answered);
+    // Fewer answers than documents: the provider was not asked on after one that brought nothing.
+    let heard = answers.len() >= followed.len() && answers.iter().any(|answer| !answer.outcome.is_unreadable());
+    let mut done = Done::of(if heard { Health::Read } else { Health::Unread });
     let mut recorded = Vec::with_capacity(followed.len());
     for (followed, answer) in followed.iter().zip(answers) {
         done.clock_skew_ms = answer.clock_skew_ms.or(done.clock_skew_ms);
         match &answer.outcome {
-            TrackOutcome::Unreadable { .. } => done.health = Health::Failed,
             // Said of this document before: who released the hold since need not hear it until the provider has tried again.
             TrackOutcome::PendingHeld { hold, .. } if followed.progress.reason == hold.detail => {}
             TrackOutcome::Hold(hold) | TrackOutcome::PendingHeld { hold, .. } => {

@@ -287,6 +287,13 @@ pub enum TrackOutcome {
     Hold(HoldAnswer),
 }
 
+impl TrackOutcome {
+    /// Whether asking brought nothing.
+    pub(crate) fn is_unreadable(&self) -> bool {
+        matches!(self, TrackOutcome::Unreadable { .. })
+    }
+}
+
 /// An outcome with what every HTTP answer also tells.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer<T> {

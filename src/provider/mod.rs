@@ -97,11 +97,17 @@ pub trait Provider: Send + Sync + 'static {
     /// Asks what the authority said of a document the provider has.
     async fn track(&self, tracked: &Tracked) -> Answer<TrackOutcome>;
 
-    /// Asks about many at once, where the provider has lists; by default one after the other. Answers are in order.
+    /// Asks about many at once, where the provider has lists; by default one after the other. Answers are in order; of the
+    /// last ones there are none where the provider was not asked on, after two that brought nothing.
     async fn track_many(&self, tracked: &[Tracked]) -> Vec<Answer<TrackOutcome>> {
-        let mut answers = Vec::with_capacity(tracked.len());
+        let (mut answers, mut vain) = (Vec::with_capacity(tracked.len()), verdict::Vain::default());
         for one in tracked {
-            answers.push(self.track(one).await);
+            let answer = self.track(one).await;
+            let enough = vain.is_enough(answer.outcome.is_unreadable());
+            answers.push(answer);
+            if enough {
+                break;
+            }
         }
         answers
     }

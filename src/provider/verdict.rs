@@ -138,19 +138,41 @@ fn listed(provider: ProviderKind, one: &Tracked, lists: &Lists<'_>) -> Option<An
     (!(bare && one.call.body.kind() == Kind::Receipt)).then(|| Answer::without_http(outcome))
 }
 
-/// The verdict on each: by the lists, or where they do not give it, asked for by itself.
+/// Questions in a row that brought nothing, after which no more are asked for the moment: each may take as long as an answer
+/// is waited for.
+const VAIN: usize = 2;
+
+/// Questions in a row that brought nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Vain(usize);
+
+impl Vain {
+    /// Takes note of one; returns whether that is enough.
+    pub(crate) fn is_enough(&mut self, brought_nothing: bool) -> bool {
+        self.0 = if brought_nothing { self.0 + 1 } else { 0 };
+        self.0 >= VAIN
+    }
+}
+
+/// The verdict on each: by the lists, or where they do not give it, asked for by itself. Ends where asking is in vain.
 pub(crate) async fn each(
     adapter: &impl Provider,
     provider: ProviderKind,
     tracked: &[Tracked],
     lists: &Lists<'_>,
 ) -> Vec<Answer<TrackOutcome>> {
-    let mut answers = Vec::with_capacity(tracked.len());
+    let (mut answers, mut vain) = (Vec::with_capacity(tracked.len()), Vain::default());
     for one in tracked {
-        answers.push(match listed(provider, one, lists) {
-            Some(answer) => answer,
-            None => adapter.track(one).await,
-        });
+        if let Some(answer) = listed(provider, one, lists) {
+            answers.push(answer);
+            continue;
+        }
+        let answer = adapter.track(one).await;
+        let enough = vain.is_enough(answer.outcome.is_unreadable());
+        answers.push(answer);
+        if enough {
+            break;
+        }
     }
     answers
 }

@@ -61,7 +61,7 @@ impl Machine {
         let due = self.due(State::Queued)?;
         let journal = self.queue()?.journal();
         let open = journal.open_calls().map_err(|error| error.to_string())?;
-        let desk = Desk { free: 8, blackout: Window::NONE, clock_skew_ms: 0, spread: Duration::ZERO, tracking: false };
+        let desk = Desk::of(8, Window::NONE);
         let board = Board {
             free: 8,
             on_the_wire: Duration::from_secs(35),

@@ -38,11 +38,15 @@ impl Openapi {
     /// Those that still wait are in a short list, those that moved on in the lists of their days; only what is in
     /// neither is asked for one by one.
     pub(super) async fn ask_many(&self, tracked: &[Tracked]) -> Vec<Answer<TrackOutcome>> {
-        let mut lists = verdict::Lists::new();
+        let (mut lists, mut vain) = (verdict::Lists::new(), verdict::Vain::default());
         for fiscal_id in verdict::crowded(tracked) {
             let mut seen = Seen::default();
             let rows = self.rows_of(Search::of(tracked, fiscal_id), &mut seen).await;
+            let enough = vain.is_enough(rows.is_err());
             lists.insert(fiscal_id, rows.map_err(|why| seen.answer(why.of_list().into_track())));
+            if enough {
+                break;
+            }
         }
         verdict::each(self, KIND, tracked, &lists).await
     }

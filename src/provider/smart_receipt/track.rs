@@ -42,11 +42,15 @@ impl SmartReceipt {
 
     /// Those that still wait are in two short lists; only those that are in neither are asked for one by one.
     pub(super) async fn ask_many(&self, tracked: &[Tracked]) -> Vec<Answer<TrackOutcome>> {
-        let mut waiting = verdict::Lists::new();
+        let (mut waiting, mut vain) = (verdict::Lists::new(), verdict::Vain::default());
         for fiscal_id in verdict::crowded(tracked) {
             let mut seen = Seen::default();
             let listed = self.waiting(Search::of(tracked, fiscal_id), &mut seen).await;
+            let enough = vain.is_enough(listed.is_err());
             waiting.insert(fiscal_id, listed.map_err(|why| seen.answer(why.of_list().into_track())));
+            if enough {
+                break;
+            }
         }
         verdict::each(self, KIND, tracked, &waiting).await
     }
