@@ -8,6 +8,7 @@ mod holds;
 mod lanes;
 mod order;
 mod outage;
+mod questions;
 mod room;
 mod routes;
 mod standing;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
+use staffetta::domain::account::Account;
 use staffetta::domain::check::Violation;
 use staffetta::domain::outcome::*;
 use staffetta::prelude::*;
@@ -30,7 +32,7 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use crate::support::patiently;
-use crate::support::shop::{accounts, memory_queue};
+use crate::support::shop::{accounts, memory_queue, memory_queue_of};
 
 const MORNING: &str = "2026-11-20T08:00:00Z";
 
@@ -197,15 +199,21 @@ struct Bench {
     queue: Queue,
     dispatcher: Option<Dispatcher>,
     folder: tempfile::TempDir,
+    accounts: Vec<Account>,
 }
 
 impl Bench {
     fn new(start: &str) -> Bench {
+        Bench::of(start, accounts())
+    }
+
+    /// With other accounts, by the same names.
+    fn of(start: &str, accounts: Vec<Account>) -> Bench {
         let clock = Arc::new(TestClock::starting_at(start.parse().unwrap()));
         let folder = tempfile::tempdir().unwrap();
-        let queue = memory_queue(folder.path(), clock.clone());
+        let queue = memory_queue_of(folder.path(), clock.clone(), accounts.clone());
         let script = || Script::new(&clock);
-        Bench { roma: script(), milano: script(), taxfree: script(), queue, dispatcher: None, folder, clock }
+        Bench { roma: script(), milano: script(), taxfree: script(), queue, dispatcher: None, folder, clock, accounts }
     }
 
     fn start(&mut self) {
@@ -214,8 +222,10 @@ impl Bench {
 
     fn start_with(&mut self, settings: Settings) {
         let scripts = [&self.roma, &self.milano, &self.taxfree];
-        let managed = accounts()
-            .into_iter()
+        let managed = self
+            .accounts
+            .iter()
+            .cloned()
             .zip(scripts)
             .map(|(account, script)| Managed::new(account, Arc::new(script.clone())));
         self.dispatcher = Some(Dispatcher::start_with(&self.queue, managed.collect(), settings).unwrap());

@@ -167,4 +167,39 @@ mod tests {
         }
         assert_eq!(gate.free(Duration::ZERO, usize::MAX, 8), usize::MAX);
     }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn backoff() -> Backoff {
+        Backoff { initial: SECOND, factor: 2.0, max: 60 * SECOND, jitter: 0.0 }
+    }
+
+    #[test]
+    fn a_question_in_vain_silences_questions_alone() {
+        let mut gate = Gate::new(0, 1);
+        gate.answered(8);
+        gate.started(Duration::ZERO);
+        gate.unread(Duration::ZERO, &backoff());
+        assert_eq!((gate.hears_in(Duration::ZERO), gate.opens_in(Duration::ZERO)), (Some(SECOND), None));
+        assert_eq!(gate.free(Duration::ZERO, 8, 0), 1, "one at a time, for the beginning");
+        gate.unread(SECOND, &backoff());
+        assert_eq!(gate.hears_in(SECOND), Some(2 * SECOND), "longer each time");
+        gate.answered(8);
+        assert_eq!(gate.hears_in(SECOND), Some(2 * SECOND), "that a sale was taken says nothing of a question");
+        gate.read(8);
+        assert_eq!(gate.hears_in(SECOND), None);
+    }
+
+    #[test]
+    fn a_question_in_vain_after_a_failure_is_one_more_pause() {
+        let mut gate = Gate::new(0, 1);
+        gate.failed(Duration::ZERO, &backoff());
+        gate.failed(SECOND, &backoff());
+        gate.unread(3 * SECOND, &backoff());
+        assert_eq!((gate.opens_in(3 * SECOND), gate.hears_in(3 * SECOND)), (Some(2 * SECOND), Some(SECOND)));
+        gate.unread(5 * SECOND, &backoff());
+        assert_eq!(gate.opens_in(5 * SECOND), Some(2 * SECOND), "as long as before, not longer");
+        gate.answered(8);
+        assert_eq!((gate.opens_in(5 * SECOND), gate.hears_in(5 * SECOND)), (None, None), "all is well again");
+    }
 }

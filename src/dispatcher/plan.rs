@@ -321,4 +321,29 @@ mod tests {
         let actions = plan(at(NOON), board(desk()), (1..=60).map(ask).collect());
         assert!(matches!(&actions[..], [Action::Track(_, ids)] if ids.len() == TRACK_BATCH));
     }
+
+    #[test]
+    fn the_only_place_is_not_twice_in_a_row_for_a_verdict() {
+        let ask = Candidate { step: Step::Track, ..sale(1, "A") };
+        for (free, asked_last, first) in [(1, false, "ask"), (1, true, "sell"), (2, true, "both")] {
+            let board = board(Desk { free, asked_last, ..desk() });
+            let asks = match &plan(at(NOON), board, vec![ask.clone(), sale(2, "B")])[..] {
+                [Action::Track(..)] => "ask",
+                [Action::Submit(..)] => "sell",
+                [_, _] => "both",
+                _ => "neither",
+            };
+            assert_eq!(asks, first);
+        }
+        let board = board(Desk { free: 1, asked_last: true, ..desk() });
+        assert_eq!(plan(at(NOON), board, vec![ask]).len(), 1, "where there is nothing to sell, it goes on asking");
+    }
+
+    #[test]
+    fn plan_asks_nothing_of_an_account_that_is_not_to_be_asked() {
+        let ask = |id, step| Candidate { step, ..sale(id, &format!("{id}")) };
+        let all = vec![ask(1, Step::LookUp), ask(2, Step::Track), ask(3, Step::Submit)];
+        let actions = plan(at(NOON), board(Desk { hears: false, ..desk() }), all);
+        assert!(matches!(actions[..], [Action::Submit(DocId(3), ..)]));
+    }
 }

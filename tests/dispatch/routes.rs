@@ -4,13 +4,7 @@ use super::*;
 
 /// A queue opened without accounts, as by a program that only enqueues.
 fn early() -> Bench {
-    let clock = Arc::new(TestClock::starting_at(MORNING.parse().unwrap()));
-    let folder = tempfile::tempdir().unwrap();
-    let journal = staffetta::journal::Options { index_in_memory: true, ..Default::default() };
-    let options = staffetta::queue::Options { clock: clock.clone(), accounts: Vec::new(), journal };
-    let queue = Queue::open_with(folder.path(), options).unwrap();
-    let script = || Script::new(&clock);
-    Bench { roma: script(), milano: script(), taxfree: script(), queue, dispatcher: None, folder, clock }
+    Bench { accounts: accounts(), ..Bench::of(MORNING, Vec::new()) }
 }
 
 fn take(bench: &Bench, line: &str) -> Result<staffetta::view::Ticket, Error> {

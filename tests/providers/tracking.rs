@@ -367,3 +367,20 @@ async fn a_list_that_is_not_found_says_nothing_of_any() {
         }
     }
 }
+
+/// Each may take as long as an answer is waited for, and there may be fifty.
+#[tokio::test]
+async fn after_two_questions_in_vain_no_more_are_asked() {
+    for provider in [OPENAPI, SMART, STAMP] {
+        let server = FaultServer::start(|request| match is_login(request) {
+            true => logged_in(),
+            false => Act::Say(super::fault_server::answer(503, &[], b"")),
+        })
+        .await;
+        let kind = if provider == STAMP { Kind::Draft } else { Kind::Receipt };
+        let all: Vec<Tracked> = (0..3).map(|n| tracked(provider, kind, &format!("r{n}"))).collect();
+        let answers = adapter(provider, &server).track_many(&all).await;
+        assert_eq!(answers.iter().map(|answer| verdict_word(&answer.outcome)).collect::<Vec<_>>(), ["unreadable"; 2]);
+        assert_eq!(server.requests().iter().filter(|request| !is_login(request)).count(), 2, "{provider:?}");
+    }
+}
