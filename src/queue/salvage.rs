@@ -152,7 +152,7 @@ impl Salvage {
             None => None,
         };
         let children = known.children.iter().filter_map(key).collect();
-        telling::document(progress.clone(), story, self.short(progress), parent, children).map(Some)
+        telling::document(progress, story, self.short(progress), parent, children, &self.surroundings).map(Some)
     }
 
     fn short(&self, progress: &Progress) -> Summary {

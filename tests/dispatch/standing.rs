@@ -169,3 +169,17 @@ async fn a_number_behind_a_draft_that_waits_for_its_merchant_ends_a_drain() {
     );
     assert_eq!((bench.get("d").state, bench.get("n").state), (State::Accepted, State::Queued));
 }
+
+/// A state that asks for a person is named by `show` as by `status`, before what was raised.
+#[tokio::test(start_paused = true)]
+async fn dispatch_says_of_a_document_what_status_says_of_it() {
+    let mut bench = Bench::new(MORNING);
+    bench.sell("no");
+    let back = Return::of(staffetta::Parent::Key("no".parse().unwrap())).line(0, 1);
+    bench.queue.enqueue("back", back).unwrap();
+    bench.roma.will_answer([refused("items: no")]);
+    bench.start();
+    bench.drained().await;
+    assert_eq!((bench.asks("no"), bench.asks("back")), (vec!["refused".to_owned()], vec!["held".to_owned()]));
+    assert_eq!(bench.get("no").attention[0].why, reason(&bench, "no"));
+}
