@@ -40,6 +40,24 @@ fn an_unknown_member_is_refused_by_name_at_every_level() {
     }
 }
 
+/// Whoever renames members in a till finds all of them at once.
+#[test]
+fn every_unknown_member_is_named() {
+    let line = r#"{"key":"a","kind":"receipt","colour":1,"size":2,"body":{"payments":[],"a.b":{},"items":[{"quantity":1},{"colour":"red","sise":1}]}}"#;
+    let error = refused(line);
+    assert_eq!((error.code, error.key.as_deref()), ("unknown_field", Some("a")));
+    let (first, others) = error.message.split_once("; unknown too: ").expect("all of them");
+    assert!(first.starts_with("colour: unknown field `colour`, expected"), "{first}");
+    let mut others: Vec<_> = others.split(", ").collect();
+    others.sort_unstable();
+    assert_eq!(others, ["body.a.b", "body.items[1].colour", "body.items[1].sise", "body.payments", "size"]);
+    let one = refused(&with_body(r#"{"items":[{"colour":1,"colour":2}]}"#)).message;
+    assert!(!one.contains("unknown too"), "{one}");
+    let many = (0..1_000).map(|n| format!(r#""m{n}":1"#)).collect::<Vec<_>>().join(",");
+    let many = refused(&with_body(&format!("{{{many}}}"))).message;
+    assert!(many.ends_with("and more") && many.len() < 1_000, "{many}");
+}
+
 #[test]
 fn a_wrong_shape_is_malformed_with_its_place_and_what_was_expected() {
     for (body, path, expected) in [
