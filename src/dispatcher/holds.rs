@@ -62,7 +62,12 @@ pub(super) fn cure(reason: HoldReason, account: &AccountName, fiscal_id: Option<
         }
         HoldReason::SecretMissing => "set it and start again".to_owned(),
         HoldReason::UnknownFiscalId => {
-            format!("make the VAT number known to the provider (`staffetta company add`), then {release}")
+            // Named, or the command would ask another account's provider.
+            let whom = fiscal_id.map(|fiscal_id| format!(" {fiscal_id}")).unwrap_or_default();
+            format!(
+                "make the VAT number known to the provider (`staffetta company add{whom} --account {account}`, with its name and \
+                 e-mail) or, if it is, correct its credentials at the authority, then {release}"
+            )
         }
         HoldReason::Unpaid => format!("top up the account at the provider, then {release}"),
         HoldReason::Forbidden => format!("give the token the missing scope, then {release}"),
