@@ -71,7 +71,7 @@ impl Salvage {
                 }
                 None => {
                     let what = format!("record {seq} is about document {id}, whose own record cannot be read");
-                    self.damage.push(Damage { segment: 0, offset: 0, key: None, what });
+                    self.damage.push(Damage { segment: 0, offset: 0, key: None, what, view: false });
                 }
             },
             Entry::Hold(hold) => {

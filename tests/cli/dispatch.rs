@@ -261,7 +261,7 @@ fn an_account_with_a_malformed_secret_is_held_and_the_others_are_served() {
 /// The command that it names is one that this account's provider answers, whatever other accounts there are.
 #[test]
 fn the_cure_of_an_unknown_vat_number_is_a_command_that_works() {
-    let rules = r#"[{"provider":"smart-receipt","call":"submit","times":1,"fault":{"type":"error","status":403,"body":{"title":"An error occurred","detail":"CANNOT_SEND_DATA_FOR_THIS_LEGAL_ENTITY"}}}]"#;
+    let rules = r#"[{"provider":"smart-receipt","call":"submit","times":1,"fault":{"type":"status","code":403,"body":{"title":"An error occurred","detail":"CANNOT_SEND_DATA_FOR_THIS_LEGAL_ENTITY"}}}]"#;
     let (shop, _sandbox) = Sandbox::shop_with(rules);
     shop.take(&sale("milano").replace("shop-roma", "shop-milano").replace("12345678903", "01234567897"));
     shop.run(&["drain", "--for", "60s"]).status(3);
@@ -270,7 +270,8 @@ fn the_cure_of_an_unknown_vat_number_is_a_command_that_works() {
     let cure = hold["cure"].as_str().unwrap_or_default();
     let named = cure.split('`').nth(1).unwrap_or_default();
     assert_eq!(named, "staffetta company add 01234567897 --account shop-milano", "{status}");
-    let args: Vec<&str> = named.split(' ').skip(1).chain(["--name", "Bar Milano", "--email", "bar@example.com"]).collect();
+    let args: Vec<&str> =
+        named.split(' ').skip(1).chain(["--name", "Bar Milano", "--email", "bar@example.com"]).collect();
     let ran = shop.run(&args);
     assert!(!ran.err().contains("does not offer"), "{}", ran.err());
     shop.run(&cure.rsplit('`').nth(1).unwrap_or_default().split(' ').skip(1).collect::<Vec<_>>()).status(0);

@@ -288,7 +288,9 @@ async fn a_filter_that_the_provider_refuses_is_told_in_its_words() {
         (408, r#"{"message":"slow","detail":"slow"}"#, false),
         (500, r#"{"message":"broken","detail":"broken"}"#, false),
     ] {
-        let says = move |request: &super::fault_server::Received| if is_login(request) { logged_in() } else { json(status, body) };
+        let says = move |request: &super::fault_server::Received| {
+            if is_login(request) { logged_in() } else { json(status, body) }
+        };
         let server = FaultServer::start(says).await;
         for provider in [OPENAPI, SMART] {
             let filter = ReceiptFilter { statuses: vec!["lost".to_owned()], ..ReceiptFilter::default() };
