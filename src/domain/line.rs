@@ -4,11 +4,12 @@
 //! rule is `invalid`, with all that is wrong. The rules of the body are left to [`super::check`].
 
 mod fault;
+mod nulls;
 mod unknown;
 
 use chrono::{DateTime, Datelike, Utc};
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use self::fault::{Position, fault, key_of};
@@ -140,8 +141,12 @@ fn instant(text: &str) -> Option<DateTime<Utc>> {
 }
 
 fn read_body(kind: Kind, text: Option<&str>) -> Result<Option<BodyInput>, LineError> {
-    fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, LineError> {
-        let read = serde_json::from_str::<Object<T>>(text);
+    fn object<T: DeserializeOwned>(text: &str) -> Result<T, LineError> {
+        let read = serde_json::from_str::<Object<T>>(text).or_else(|error| {
+            let twice = error.is_data() && error.to_string().starts_with("duplicate field `");
+            let other = nulls::left_out(text).filter(|_| twice);
+            other.map_or(Err(error), |other| serde_json::from_str(&other))
+        });
         read.map(|Object(body)| body).map_err(|_| fault::<Object<T>>(text, "body", Position::Unknown))
     }
     let Some(text) = text else {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use super::Queue;
-use super::reason::{MISSING, Surroundings};
+use super::reason::{MISSING, Surroundings, one_line};
 use crate::domain::calendar;
 use crate::domain::state::{INFORMS_ONLY, Progress, State};
 use crate::domain::trust;
@@ -88,9 +88,11 @@ fn unknown_account(progress: &Progress, around: &Surroundings) -> Option<Attenti
 /// A state that needs a person, then what was raised.
 fn of_state(progress: &Progress) -> Vec<AttentionView> {
     let state = progress.state;
-    let asks =
-        state.needs_person().then(|| AttentionView { what: state.name().to_owned(), why: progress.reason.clone() });
-    let raised = progress.attention.iter().map(|(what, why)| AttentionView { what: what.clone(), why: why.clone() });
+    let asks = state
+        .needs_person()
+        .then(|| AttentionView { what: state.name().to_owned(), why: one_line(progress.reason.clone()) });
+    let raised =
+        progress.attention.iter().map(|(what, why)| AttentionView { what: what.clone(), why: one_line(why.clone()) });
     asks.into_iter().chain(raised).collect()
 }
 

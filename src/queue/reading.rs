@@ -186,7 +186,7 @@ impl Queue {
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.id);
             for progress in &page {
-                if filter.until.is_some_and(|until| progress.enqueued_at >= until) {
+                if filter.until.is_some_and(|until| progress.issued_at >= until) {
                     continue;
                 }
                 left -= 1;

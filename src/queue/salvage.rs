@@ -170,6 +170,6 @@ fn same(one: &Hold, other: &Hold) -> bool {
 
 fn selects(filter: &ListFilter, progress: &Progress) -> bool {
     telling::filter(filter).is_some_and(|inner| inner.takes(progress))
-        && filter.until.is_none_or(|until| progress.enqueued_at < until)
+        && filter.until.is_none_or(|until| progress.issued_at < until)
         && filter.after.is_none_or(|after| progress.id.0 > after)
 }

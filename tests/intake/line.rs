@@ -69,7 +69,9 @@ fn a_wrong_shape_is_malformed_with_its_place_and_what_was_expected() {
         (r#"{"items":[{},{"quantity":true}]}"#, "body.items[1].quantity: ", "expected a number"),
         (r#"{"items":[{"quantity":[1]}]}"#, "body.items[0].quantity: ", "expected a number"),
         (r#"{"items":[{"description":5}]}"#, "body.items[0].description: ", "expected a string"),
-        (r#"{"items":[{"vat_rate_code":null}]}"#, "body.items[0].vat_rate_code: ", "expected a string"),
+        (r#"{"items":[{"vat_rate_code":[]}]}"#, "body.items[0].vat_rate_code: ", "expected a string"),
+        (r#"{"items":[null]}"#, "body.items[0]: ", "expected an object"),
+        (r#"{"fiscal_id":"1","fiscal_id":null}"#, "body: ", "duplicate field `fiscal_id`"),
         (r#"{"items":[{"complimentary":"Y"}]}"#, "body.items[0].complimentary: ", "expected a boolean"),
         (r#"{"items":[{"unit_price":1,"gross_price":1}]}"#, "body.items[0]: ", "duplicate field `unit_price`"),
         (r#"{"items":[{"discount":1,"gross_discount":1}]}"#, "body.items[0]: ", "duplicate field `discount`"),
@@ -105,6 +107,36 @@ fn a_wrong_shape_is_malformed_with_its_place_and_what_was_expected() {
         refused(r#"{"key":"a","kind":"return","parent":"p","body":{"items":[{"line":0.5}]}}"#).code,
         "malformed"
     );
+}
+
+/// A till that always writes every member may leave it empty by null, under either name.
+#[test]
+fn null_is_not_given_in_every_kind() {
+    let body = |text: &str| line::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error:?}")).body;
+    let of = |kind: &str, text: &str| body(&format!(r#"{{"kind":"{kind}","parent":"p","body":{text}}}"#));
+    let parentless = |kind: &str, text: &str| body(&format!(r#"{{"kind":"{kind}","body":{text}}}"#));
+    for (kind, nulls, none) in [
+        ("receipt", r#"{"fiscal_id":null,"items":null,"tags":null}"#, "{}"),
+        (
+            "receipt",
+            r#"{"items":[{"quantity":null,"description":null,"unit_price":null,"vat_rate_code":null,"sku":null}]}"#,
+            r#"{"items":[{}]}"#,
+        ),
+        ("draft", r#"{"merchant_invoice_id":null,"items":null,"discount":null}"#, "{}"),
+        ("draft", r#"{"Items":[{"Description":null,"Quantity":null,"VatRate":null}]}"#, r#"{"items":[{}]}"#),
+        ("receipt", r#"{"items":[{"unit_price":1,"gross_price":null}]}"#, r#"{"items":[{"unit_price":1}]}"#),
+        ("receipt", r#"{"items":[{"unit_price":null,"gross_price":"1.50"}]}"#, r#"{"items":[{"unit_price":"1.50"}]}"#),
+        ("draft", r#"{"MerchantInvoiceId":null,"merchant_invoice_id":"F"}"#, r#"{"merchant_invoice_id":"F"}"#),
+    ] {
+        assert_eq!(parentless(kind, nulls), parentless(kind, none), "{nulls}");
+    }
+    assert_eq!(of("return", r#"{"items":null}"#), of("return", "{}"));
+    assert_eq!(of("void", r#"{"credit_note_number":null}"#), of("void", "{}"));
+    let numbered = |number: &str| of("note_number", &format!(r#"{{"note":"debit_vat"{number}}}"#));
+    assert_eq!(numbered(r#","number":null"#), numbered(""));
+    let error = refused(r#"{"key":"a","kind":"note_number","parent":"p","body":{"note":null,"number":"1"}}"#);
+    assert_eq!(error.code, "malformed");
+    assert!(error.message.starts_with("body.note: ") && !error.message.contains("not JSON"), "{}", error.message);
 }
 
 #[test]
