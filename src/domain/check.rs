@@ -18,7 +18,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use receipt::receipt;
-pub(crate) use returns::{return_before_ids, returned_lines};
+pub(crate) use returns::{fitting, return_whole};
 pub use returns::{return_of, returns};
 pub use warnings::warnings;
 
