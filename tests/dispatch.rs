@@ -256,6 +256,14 @@ impl Bench {
         self.queue.get(key).unwrap()
     }
 
+    /// The names of what a person should see of it: `show` and `status` say the same.
+    fn asks(&self, key: &str) -> Vec<String> {
+        let shown: Vec<_> = self.get(key).attention.into_iter().map(|one| (one.what, one.why)).collect();
+        let lines = self.queue.status().unwrap().attention.into_iter().filter(|line| line.key.as_deref() == Some(key));
+        assert_eq!(shown, lines.map(|line| (line.what, line.why)).collect::<Vec<_>>(), "{key}");
+        shown.into_iter().map(|(what, _)| what).collect()
+    }
+
     fn events(&self, key: &str) -> Vec<String> {
         self.get(key).events.into_iter().map(|event| event.event).collect()
     }

@@ -1,5 +1,6 @@
 //! The other side: how a command that finds the journal held asks the agent that holds it.
 
+mod alive;
 mod call;
 mod query;
 
@@ -36,6 +37,17 @@ pub(crate) enum Failed {
     /// Nobody is there, or went away before the answer was whole.
     #[error("the agent went away: {0}")]
     Gone(String),
+    /// It is there and does not answer.
+    #[error(
+        "the agent that has the journal ({name}) has not answered for {seconds} s: if it is suspended, let it go on; else end it and \
+         start `staffetta run` again. What was asked may have been done"
+    )]
+    Silent {
+        /// Who it is.
+        name: String,
+        /// How long it was waited for.
+        seconds: u64,
+    },
     /// It said no.
     #[error("{}", .1.message)]
     Said(StatusCode, ErrorView),

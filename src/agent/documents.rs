@@ -6,7 +6,7 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::Desk;
 use super::reply::{self, Answer};
@@ -24,15 +24,27 @@ const MOST: usize = 1_000_000_000;
 
 /// What `GET /v1/documents` and `GET /v1/export` select.
 #[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub(super) struct Selection {
+    #[serde(deserialize_with = "given")]
     state: Option<String>,
+    #[serde(deserialize_with = "given")]
     account: Option<String>,
+    #[serde(deserialize_with = "given")]
     kind: Option<String>,
+    #[serde(deserialize_with = "given")]
     since: Option<String>,
+    #[serde(deserialize_with = "given")]
     until: Option<String>,
+    #[serde(deserialize_with = "given")]
     limit: Option<String>,
+    #[serde(deserialize_with = "given")]
     after: Option<String>,
+}
+
+/// A form's empty field selects nothing: `state=` is no state.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Some(String::deserialize(deserializer)?).filter(|text| !text.is_empty()))
 }
 
 impl Selection {

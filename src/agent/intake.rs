@@ -91,7 +91,7 @@ pub(super) async fn take(State(desk): State<Arc<Desk>>, request: Request<Body>) 
 
 async fn one(desk: &Desk, held: Held) -> Answer {
     // The same reader as a line's, which may not have a line break inside; a body may.
-    let document = match line::parse(held.bytes.trim_ascii()) {
+    let document = match line::read(held.bytes.trim_ascii()) {
         Ok(document) => document,
         Err(error) => {
             let line::LineError { key, code, message, violations } = error;
@@ -99,7 +99,7 @@ async fn one(desk: &Desk, held: Held) -> Answer {
         }
     };
     drop(held);
-    let key = document.key.as_ref().map(ToString::to_string);
+    let key = document.said_key();
     match hand_over(desk, document).await {
         Ok(ticket) => {
             let status = if ticket.duplicate { StatusCode::OK } else { StatusCode::CREATED };
@@ -125,7 +125,7 @@ async fn batch(desk: &Desk, held: Held) -> Answer {
                 None => continue,
                 Some(Err((key, rejection))) => (number, key, Err(rejection)),
                 Some(Ok(document)) => {
-                    let key = document.key.as_ref().map(ToString::to_string);
+                    let key = document.said_key();
                     (number, key, Ok(begin(desk, document).await))
                 }
             });

@@ -1,5 +1,7 @@
 //! What is asked of a provider directly: `fetch` and `receipts`. Nothing of it is journaled.
 
+mod nothing;
+
 use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -27,9 +29,9 @@ pub fn fetch(args: &args::Fetch, config: &Config, out: &mut Output) -> Result<Ex
         show::unknown(&args.key, out)?;
         return Ok(Exit::REFUSED);
     };
-    let (Some(account), Some(id)) = (&document.account, &document.remote.remote_id) else {
-        let message = format!("{} is {}: its provider does not have it yet", args.key, document.state);
-        return refused(&args.key, "not_delivered", &message, out);
+    let (account, id) = match nothing::or_address(&document, args.what) {
+        Ok(address) => address,
+        Err((code, message)) => return refused(&args.key, code, &message, out),
     };
     let account: AccountName = account.parse().map_err(|_| Trouble::usage("the account has no sound name"))?;
     let provider = connect::reach(config, &account)?;
@@ -50,7 +52,7 @@ pub fn fetch(args: &args::Fetch, config: &Config, out: &mut Output) -> Result<Ex
             }
             None => out.bytes(&bytes)?,
         },
-        Err(error) => return call_failed(&args.key, error, out),
+        Err(error) => return call_failed(&args.key, nothing::for_ever(&document, args.what, error), out),
     }
     Ok(Exit::DONE)
 }

@@ -19,7 +19,7 @@ use crate::domain::outcome::HoldReason;
 use crate::domain::retry::Backoff;
 use crate::error::Error;
 use crate::journal;
-use crate::provider::config::{CreatedOn, StampPaths};
+use crate::provider::config::{ConfigError, CreatedOn, StampPaths};
 use crate::provider::{self, AccountConfig, Adapter, Provider};
 use crate::queue::{Options, Queue};
 
@@ -157,7 +157,7 @@ pub fn settings(config: &Config) -> Settings {
     }
 }
 
-/// Every account for the dispatcher: one whose secret is missing is held, the others are served.
+/// Every account for the dispatcher: one whose secret is missing, or cannot be sent, is held, the others are served.
 ///
 /// # Errors
 /// [`Trouble`] `config`, when an adapter cannot be made of a sound configuration.
@@ -166,12 +166,8 @@ pub fn managed(config: &Config) -> Result<Vec<Managed>, Trouble> {
 }
 
 fn manage(config: &Config, configured: &ConfiguredAccount) -> Result<Managed, Trouble> {
-    let (provider, secret) = match configured.secret.read() {
-        Ok(secret) => {
-            let hash: [u8; 32] = Sha256::digest(secret.expose_secret().as_bytes()).into();
-            let provider: Arc<dyn Provider> = adapter(config, configured, secret)?;
-            (Ok(provider), Some(hash))
-        }
+    let (provider, secret) = match usable(config, configured)? {
+        Ok((provider, hash)) => (Ok(provider), Some(hash)),
         Err(MissingSecret { what, cure }) => {
             tracing::warn!(account = %configured.account.name, "{what}: {cure}");
             (Err(Unreachable { reason: HoldReason::SecretMissing, detail: what, cure }), None)
@@ -184,6 +180,22 @@ fn manage(config: &Config, configured: &ConfiguredAccount) -> Result<Managed, Tr
         secret,
         credentials_changed: configured.credentials_changed,
     })
+}
+
+/// The provider and the secret's hash. A secret that cannot be sent is as good as none, and as little the others' trouble.
+type Usable = Result<(Arc<dyn Provider>, [u8; 32]), MissingSecret>;
+
+fn usable(config: &Config, configured: &ConfiguredAccount) -> Result<Usable, Trouble> {
+    let secret = match configured.secret.read() {
+        Ok(secret) => secret,
+        Err(missing) => return Ok(Err(missing)),
+    };
+    let hash = Sha256::digest(secret.expose_secret().as_bytes()).into();
+    match adapter(config, configured, secret) {
+        Ok(provider) => Ok(Ok((provider, hash))),
+        Err(ConfigError::Secret { .. }) => Ok(Err(configured.secret.unsendable())),
+        Err(error) => Err(no_adapter(config, configured, &error)),
+    }
 }
 
 /// The adapter of one account, for the calls beside the documents.
@@ -200,10 +212,19 @@ pub fn reach(config: &Config, name: &AccountName) -> Result<Arc<dyn Adapter>, Tr
         .secret
         .read()
         .map_err(|missing| Trouble::new("secret_missing", format!("the account {name} cannot be used: {missing}")))?;
-    adapter(config, configured, secret)
+    adapter(config, configured, secret).map_err(|error| no_adapter(config, configured, &error))
 }
 
-fn adapter(config: &Config, configured: &ConfiguredAccount, secret: SecretString) -> Result<Arc<dyn Adapter>, Trouble> {
+fn no_adapter(config: &Config, configured: &ConfiguredAccount, error: &ConfigError) -> Trouble {
+    let (path, name) = (config.path.display(), &configured.account.name);
+    Trouble::new("config", format!("{path}: the account {name}: {error}"))
+}
+
+fn adapter(
+    config: &Config,
+    configured: &ConfiguredAccount,
+    secret: SecretString,
+) -> Result<Arc<dyn Adapter>, ConfigError> {
     let account_config = AccountConfig {
         account: configured.account.clone(),
         endpoint: endpoint(&configured.endpoint, secret),
@@ -211,10 +232,7 @@ fn adapter(config: &Config, configured: &ConfiguredAccount, secret: SecretString
         answer_timeout: config.dispatch.answer_timeout,
         proxy: configured.proxy.clone().map(SecretString::from),
     };
-    provider::connect_adapter(account_config, clock()).map_err(|error| {
-        let (path, name) = (config.path.display(), &configured.account.name);
-        Trouble::new("config", format!("{path}: the account {name}: {error}"))
-    })
+    provider::connect_adapter(account_config, clock())
 }
 
 fn endpoint(endpoint: &Endpoint, secret: SecretString) -> provider::Endpoint {

@@ -1,5 +1,6 @@
 //! `staffetta run` and `staffetta drain`: the dispatcher, until a signal, the end of the work, or the end of the time.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use super::progress::Progress;
 use super::signals::Signals;
 use super::trouble::Trouble;
 use super::{Exit, args, connect, runtime, trouble_of};
-use crate::agent::Listening;
+use crate::agent::{Listening, StartError};
 use crate::clock::Clock;
 use crate::dispatcher::Dispatcher;
 use crate::domain::document::Kind;
@@ -38,7 +39,7 @@ pub fn run(config: &Config, out: &mut Output) -> Result<Exit, Trouble> {
     let result = runtime()?.block_on(async {
         let mut signals = Signals::listen()?;
         let listening = Listening::start(connect::agent_options(config)?);
-        let listening = listening.map_err(|error| Trouble::new("agent", error.to_string()))?;
+        let listening = listening.map_err(|error| cannot_serve(&error))?;
         let place = match listening.address() {
             Some(address) => format!("http://{address} and in {}", config.journal.display()),
             None => config.journal.display().to_string(),
@@ -126,6 +127,18 @@ pub fn drain(args: &args::Drain, config: &Config, out: &mut Output) -> Result<Ex
 fn end(report: &Report, out: &mut Output) -> Result<Exit, Trouble> {
     print(report, out)?;
     Ok(if report.left.is_empty() { Exit::DONE } else { Exit::LEFT })
+}
+
+fn cannot_serve(error: &StartError) -> Trouble {
+    let cure = match error {
+        StartError::Listen { source, .. } if source.kind() == ErrorKind::AddrInUse => {
+            ": who else listens there? Stop it, or name another address with `listen` under [agent] in the configuration"
+        }
+        StartError::Listen { .. } => ": name another address with `listen` under [agent] in the configuration",
+        StartError::Socket { .. } => ": let this user write in the journal's folder",
+        StartError::NotLoopback(_) => "",
+    };
+    Trouble::new("agent", format!("{error}{cure}"))
 }
 
 /// What became of waiting beside an agent.

@@ -159,7 +159,7 @@ impl Batch {
             (Some(Err((key, rejection))), _) => (key, Err(rejection)),
             (Some(Ok(document)), content) => {
                 let text = if let Content::Text(text) = content { text } else { b"" };
-                (document.key.as_ref().map(ToString::to_string), Ok(Line::new(document, text)))
+                (document.said_key(), Ok(Line::new(document, text)))
             }
         };
         self.entries.push(Entry { file: file.clone(), line, key, document });

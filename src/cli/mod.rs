@@ -155,11 +155,27 @@ fn trouble_of(error: Error) -> Trouble {
         Error::Journal(JournalError::Version { .. }) => ("journal_version", "; use that version"),
         Error::Journal(JournalError::Full { .. }) => ("disk_full", "; make room, then try again"),
         Error::Journal(JournalError::Poisoned { .. }) => ("journal", "; see to the disk, then start again"),
+        Error::Journal(JournalError::Io { source, .. }) => ("journal", refused_by_the_system(source.kind())),
         Error::Journal(_) => ("journal", ""),
         Error::Dispatcher(_) => ("dispatcher", ""),
         Error::Rejected(_) | Error::UnknownKey(_) => ("refused", ""),
     };
     Trouble::new(code, format!("{error}{cure}"))
+}
+
+/// What to do where the system refused a file or folder of the journal.
+fn refused_by_the_system(kind: std::io::ErrorKind) -> &'static str {
+    use std::io::ErrorKind;
+    match kind {
+        ErrorKind::AlreadyExists | ErrorKind::NotADirectory => {
+            "; the journal is a folder: name another path under [journal] in the configuration"
+        }
+        ErrorKind::PermissionDenied => "; let this user write in the journal's folder, or run this as its owner",
+        ErrorKind::ReadOnlyFilesystem => {
+            "; the disk cannot be written: make it writable, or name another path under [journal] in the configuration"
+        }
+        _ => "; see to the disk, then try again",
+    }
 }
 
 /// Says what is wrong: one line on standard error, with `--json` also one object.
@@ -211,5 +227,29 @@ fn start_log(cli: &Cli) {
     let started = if json { registry.with(layer.json()).try_init() } else { registry.with(layer).try_init() };
     if let Err(error) = started {
         tell(format_args!("no log: {error}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Error as IoError, ErrorKind};
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn what_the_system_refuses_is_told_with_what_to_do() {
+        for (kind, cure) in [
+            (ErrorKind::PermissionDenied, "let this user write in the journal's folder"),
+            (ErrorKind::ReadOnlyFilesystem, "name another path under [journal]"),
+            (ErrorKind::NotADirectory, "the journal is a folder"),
+            (ErrorKind::Other, "see to the disk"),
+        ] {
+            let source = Arc::new(IoError::from(kind));
+            let error = JournalError::Io { what: "make", path: PathBuf::from("journal"), source };
+            let trouble = trouble_of(error.into());
+            assert!(trouble.message.contains(cure), "{kind}: {trouble}");
+        }
     }
 }

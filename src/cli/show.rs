@@ -58,7 +58,8 @@ fn in_words(document: &DocumentView) -> String {
     say("fiscal id", &maybe(&document.fiscal_id));
     say("state", document.state.name());
     say("reason", &maybe(&document.reason));
-    for attention in &document.attention {
+    // That its state asks for a person is said already, with why.
+    for attention in document.attention.iter().filter(|one| one.what != document.state.name()) {
         say("attention", &format!("{}: {}", attention.what, attention.why));
     }
     for warning in &document.warnings {

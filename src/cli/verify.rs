@@ -35,7 +35,14 @@ pub fn run(config: &Config, out: &mut Output) -> Result<Exit, Trouble> {
     }
     let places = count(found.damage.len() as u64, "damaged place");
     let folder = folder.display();
-    tell(format_args!("{folder} has {places}: keep it as it is, restore `segments/` from a backup, and compare"));
+    if found.damage.iter().all(|damaged| damaged.view) {
+        tell(format_args!(
+            "{folder}: the records are sound, what is wrong is in the index alone: stop what uses the journal and remove \
+             `index/`; the next start makes it anew"
+        ));
+    } else {
+        tell(format_args!("{folder} has {places}: keep it as it is, restore `segments/` from a backup, and compare"));
+    }
     Ok(Exit::TROUBLE)
 }
 
@@ -52,7 +59,7 @@ fn in_words(found: &Verified, out: &mut Output) -> Result<(), Trouble> {
     if let Some(why) = &found.index_left_out {
         out.line(plain(&format!("  the index was not compared: {why}")))?;
     }
-    for Damaged { segment, offset, key, what } in &found.damage {
+    for Damaged { segment, offset, key, what, .. } in &found.damage {
         let place = if *segment == 0 { String::new() } else { format!("segment {segment:020}, byte {offset}: ") };
         let key = key.as_ref().map(|key| format!(" (document {key})")).unwrap_or_default();
         out.line(plain(&format!("  {place}{what}{key}")))?;

@@ -1,6 +1,6 @@
 //! Holds: placed when a provider refuses the account, ended by a person, or by a configuration that has changed.
 
-use super::settings::Managed;
+use super::settings::{Managed, Unreachable};
 use crate::domain::event::Hold;
 use crate::domain::id::{AccountName, FiscalId};
 use crate::domain::outcome::HoldReason;
@@ -36,21 +36,17 @@ pub(super) fn renew(queue: &Queue, managed: &Managed, secret: Option<[u8; 16]>) 
                 txn.release(&hold.account, hold.fiscal_id.as_ref(), "staffetta", "the configuration has changed")?;
             }
         }
-        match missing {
-            None => Ok(()),
-            Some(missing) => place(
-                txn,
-                Hold {
-                    account: name,
-                    fiscal_id: None,
-                    reason: missing.reason,
-                    detail: missing.detail,
-                    cure: missing.cure,
-                    since: now,
-                    secret: None,
-                },
-            ),
+        let Some(Unreachable { reason, detail, cure }) = missing else { return Ok(()) };
+        let mut wanted = Hold { account: name, fiscal_id: None, reason, detail, cure, since: now, secret: None };
+        let there = txn.holds()?.into_iter().find(|hold| hold.account == wanted.account && hold.fiscal_id.is_none());
+        if let Some(there) = there.filter(|there| there.reason == reason) {
+            // The same trouble for another reason is told by that one: an earlier start's words may be wrong by now.
+            wanted.since = there.since;
+            if wanted == there {
+                return Ok(());
+            }
         }
+        Ok(txn.hold(wanted)?)
     })?
 }
 
@@ -66,7 +62,12 @@ pub(super) fn cure(reason: HoldReason, account: &AccountName, fiscal_id: Option<
         }
         HoldReason::SecretMissing => "set it and start again".to_owned(),
         HoldReason::UnknownFiscalId => {
-            format!("make the VAT number known to the provider (`staffetta company add`), then {release}")
+            // Named, or the command would ask another account's provider.
+            let whom = fiscal_id.map(|fiscal_id| format!(" {fiscal_id}")).unwrap_or_default();
+            format!(
+                "make the VAT number known to the provider (`staffetta company add{whom} --account {account}`, with its name and \
+                 e-mail) or, if it is, correct its credentials at the authority, then {release}"
+            )
         }
         HoldReason::Unpaid => format!("top up the account at the provider, then {release}"),
         HoldReason::Forbidden => format!("give the token the missing scope, then {release}"),

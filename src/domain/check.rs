@@ -18,7 +18,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use receipt::receipt;
-pub(crate) use returns::{return_before_ids, returned_lines};
+pub(crate) use returns::{fitting, return_whole};
 pub use returns::{return_of, returns};
 pub use warnings::warnings;
 
@@ -156,13 +156,15 @@ fn checked(input: &BodyInput, context: &Context<'_>) -> Checked<Body> {
     taken_by_provider(input.kind(), checked, context)
 }
 
-/// The same of one that is no longer needed: nothing of a sale is copied. Its values are given even where rules are broken.
-pub(crate) fn body_of(input: BodyInput, context: &Context<'_>) -> Checked<Body> {
+/// The same of one that is no longer needed: nothing of a sale is copied, and any other is given back, for more rules to be
+/// judged. Its values are given even where rules are broken.
+pub(crate) fn body_of(input: BodyInput, context: &Context<'_>) -> (Checked<Body>, Option<BodyInput>) {
     match input {
         BodyInput::Receipt(input) => {
-            taken_by_provider(Kind::Receipt, receipt::receipt_of(input, context).map(Body::Receipt), context)
+            let checked = receipt::receipt_of(input, context).map(Body::Receipt);
+            (taken_by_provider(Kind::Receipt, checked, context), None)
         }
-        other => checked(&other, context),
+        other => (checked(&other, context), Some(other)),
     }
 }
 

@@ -13,6 +13,7 @@ pub use self::kind::{Kind, UnknownKind};
 pub use self::receipt::{Item, Receipt, ReceiptBuilder};
 pub use self::tax_free::{Draft, DraftItem, Note, NoteNumber};
 pub use super::body::Body;
+use super::check::Violation;
 use super::id::{AccountName, Key};
 use super::input::BodyInput;
 
@@ -38,11 +39,22 @@ pub struct NewDocument {
     pub issued_at: Option<DateTime<Utc>>,
     /// The document itself.
     pub body: BodyInput,
+    /// What is wrong around the body; such a document is refused, with all that is wrong with it besides.
+    pub flaws: Option<Box<Flaws>>,
+}
+
+/// What of a document's members could be read, but means nothing: they are absent from it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Flaws {
+    /// The key as it was given.
+    pub key: Option<String>,
+    /// The rules broken, one at least.
+    pub violations: Vec<Violation>,
 }
 
 impl NewDocument {
     fn of(body: BodyInput, parent: Option<Parent>) -> NewDocument {
-        NewDocument { key: None, account: None, parent, issued_at: None, body }
+        NewDocument { key: None, account: None, parent, issued_at: None, body, flaws: None }
     }
 
     /// Names the account.
@@ -55,6 +67,12 @@ impl NewDocument {
     pub fn issued_at(mut self, at: DateTime<Utc>) -> NewDocument {
         self.issued_at = Some(at);
         self
+    }
+
+    /// The key as it was given, sound or not.
+    pub fn said_key(&self) -> Option<String> {
+        let flawed = self.flaws.as_ref().and_then(|flaws| flaws.key.clone());
+        flawed.or_else(|| self.key.as_ref().map(ToString::to_string))
     }
 
     /// What it is.

@@ -1,6 +1,6 @@
 //! Documents as they come in: the JSON form, with its numbers still text. Unknown members are refused by name at every
 //! level, a member given twice too, and so is an array where an object belongs. Nothing is judged here;
-//! [`super::check`] does that, and a member that is missing is its business as well: what is not given is empty.
+//! [`super::check`] does that, and a member that is missing or null is its business as well: what is not given is empty.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -47,7 +47,7 @@ impl BodyInput {
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the same fields as the checked document")]
 pub struct ReceiptInput {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     pub fiscal_id: String,
     #[serde(default, deserialize_with = "objects")]
     pub items: Vec<ItemInput>,
@@ -72,11 +72,11 @@ pub struct ReceiptInput {
 pub struct ItemInput {
     #[serde(default)]
     pub quantity: Numeral,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     pub description: String,
     #[serde(default, alias = "gross_price")]
     pub unit_price: Numeral,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     pub vat_rate_code: Code,
     #[serde(default, alias = "gross_discount")]
     pub discount: Option<Numeral>,
@@ -136,7 +136,7 @@ pub struct VoidInput {
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the same fields as the checked document")]
 pub struct DraftInput {
-    #[serde(default, alias = "MerchantInvoiceId")]
+    #[serde(default, alias = "MerchantInvoiceId", deserialize_with = "given")]
     pub merchant_invoice_id: String,
     #[serde(default, alias = "CreatedOn")]
     pub created_on: Option<String>,
@@ -153,7 +153,7 @@ pub struct DraftInput {
 pub struct DraftItemInput {
     #[serde(default, alias = "ItemCode")]
     pub item_code: Option<String>,
-    #[serde(default, alias = "Description")]
+    #[serde(default, alias = "Description", deserialize_with = "given")]
     pub description: String,
     #[serde(default, alias = "Quantity")]
     pub quantity: Numeral,
@@ -168,9 +168,10 @@ pub struct DraftItemInput {
 #[serde(deny_unknown_fields)]
 pub struct NoteNumberInput {
     /// Which note.
+    #[serde(deserialize_with = "note")]
     pub note: Note,
     /// Its number.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "given")]
     pub number: String,
 }
 
@@ -194,9 +195,19 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-/// A list of objects, see [`Object`].
+/// A value that null leaves empty.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// By its name: what is none is told as such, where serde would say that it is no JSON.
+fn note<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Note, D::Error> {
+    Note::deserialize(de::value::StringDeserializer::new(String::deserialize(deserializer)?))
+}
+
+/// A list of objects, see [`Object`]; null is none.
 fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
-    let items = Vec::<Object<T>>::deserialize(deserializer)?;
+    let items: Vec<Object<T>> = given(deserializer)?;
     Ok(items.into_iter().map(|Object(item)| item).collect())
 }
 

@@ -3,13 +3,19 @@
 //! What is not JSON of the right shape is `malformed` or `unknown_field`, with the place; what has the shape and breaks a
 //! rule is `invalid`, with all that is wrong. The rules of the body are left to [`super::check`].
 
+mod fault;
+mod nulls;
+mod unknown;
+
 use chrono::{DateTime, Datelike, Utc};
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use self::fault::{Position, fault, key_of};
+
 use super::check::{Violation, codes, explain};
-use super::document::{Kind, NewDocument, Parent};
+use super::document::{Flaws, Kind, NewDocument, Parent};
 use super::id::{AccountName, Key, RemoteId};
 use super::input::{BodyInput, Object, VoidInput};
 use super::limits::MAX_LINE;
@@ -27,11 +33,30 @@ pub struct LineError {
     pub violations: Vec<Violation>,
 }
 
+impl LineError {
+    fn of(Flaws { key, violations }: Flaws) -> LineError {
+        LineError { key, code: "invalid", message: explain(&violations), violations }
+    }
+}
+
 /// Reads one line. A byte-order mark before it and a line's end after it are not part of it.
 ///
 /// # Errors
 /// See [`LineError`].
 pub fn parse(line: &[u8]) -> Result<NewDocument, LineError> {
+    let mut document = read(line)?;
+    match document.flaws.take() {
+        None => Ok(document),
+        Some(flaws) => Err(LineError::of(*flaws)),
+    }
+}
+
+/// The same where the document is judged afterwards: what is wrong around a body that can be read is in its
+/// [`flaws`](NewDocument::flaws), to be told together with the rules that the body breaks.
+///
+/// # Errors
+/// As [`parse`].
+pub fn read(line: &[u8]) -> Result<NewDocument, LineError> {
     let refused = |code, message| {
         let start = line.get(..MAX_LINE).unwrap_or(line);
         let key = key_of(String::from_utf8_lossy(start).trim_start_matches('\u{FEFF}'));
@@ -46,10 +71,10 @@ pub fn parse(line: &[u8]) -> Result<NewDocument, LineError> {
     let Object(envelope) = serde_json::from_str::<Object<Envelope<'_>>>(text).map_err(|_| {
         // Only a line that fails is read again, slowly, for the place and the key.
         let fault = fault::<Object<Envelope<'_>>>(text, "", Position::Line);
-        LineError { key: key_of(text), ..fault }
+        LineError { key: key_of(text), ..unknown::all_named(text, fault) }
     })?;
     let key = envelope.key.clone();
-    envelope.read().map_err(|error| LineError { key, ..error })
+    envelope.read().map_err(|error| LineError { key, ..unknown::all_named(text, error) })
 }
 
 /// The members around a document, unchecked; the body still as text.
@@ -72,41 +97,41 @@ struct Envelope<'a> {
 
 impl Envelope<'_> {
     fn read(self) -> Result<NewDocument, LineError> {
-        let mut violations = Vec::new();
-        let mut wrong = |path: &str, code: &str| violations.push(Violation::new(path, code));
-        let key = self.key.map(|text| text.parse::<Key>().map_err(|_| wrong("key", codes::KEY)));
-        let account =
-            self.account.map(|text| text.parse::<AccountName>().map_err(|_| wrong("account", codes::ACCOUNT)));
+        let mut broken = Vec::new();
+        let key = sound(&mut broken, "key", codes::KEY, self.key.as_ref().map(|text| text.parse::<Key>().ok()));
+        let account = self.account.map(|text| text.parse::<AccountName>().ok());
+        let account = sound(&mut broken, "account", codes::ACCOUNT, account);
         let kind = self.kind.as_deref().and_then(|text| text.parse::<Kind>().ok());
-        if kind.is_none() {
-            wrong("kind", codes::KIND);
-        }
-        let issued_at = self.issued_at.map(|text| instant(&text).ok_or_else(|| wrong("issued_at", codes::ISSUED_AT)));
-        let parent = self.parent.map(|parent| parent.read().ok_or_else(|| wrong("parent", codes::PARENT_INVALID)));
-        match (kind.map(Kind::has_parent), &parent) {
-            (Some(true), None) => wrong("parent", codes::PARENT_REQUIRED),
-            (Some(false), Some(_)) => wrong("parent", codes::PARENT_NOT_ALLOWED),
+        sound(&mut broken, "kind", codes::KIND, Some(kind));
+        let issued_at = self.issued_at.as_deref().map(instant);
+        let issued_at = sound(&mut broken, "issued_at", codes::ISSUED_AT, issued_at);
+        let named = self.parent.is_some();
+        let parent = sound(&mut broken, "parent", codes::PARENT_INVALID, self.parent.map(ParentInput::read));
+        let takes_parent = kind.is_none_or(Kind::has_parent);
+        match (kind, named) {
+            (Some(_), true) if !takes_parent => broken.push(Violation::new("parent", codes::PARENT_NOT_ALLOWED)),
+            (Some(_), false) if takes_parent => broken.push(Violation::new("parent", codes::PARENT_REQUIRED)),
             _ => {}
         }
         if self.body.is_none() && kind.is_some_and(|kind| kind != Kind::Void) {
-            wrong("body", codes::BODY_REQUIRED);
+            broken.push(Violation::new("body", codes::BODY_REQUIRED));
         }
         // A body of the wrong shape is reported even if the envelope breaks rules too: it is the graver fault.
         let body = kind.map(|kind| read_body(kind, self.body.map(RawValue::get))).transpose()?.flatten();
-        let document = (|| {
-            Some(NewDocument {
-                key: key.transpose().ok()?,
-                account: account.transpose().ok()?,
-                parent: parent.transpose().ok()?,
-                issued_at: issued_at.transpose().ok()?,
-                body: body?,
-            })
-        })();
-        match document {
-            Some(document) if violations.is_empty() => Ok(document),
-            _ => Err(LineError { key: None, code: "invalid", message: explain(&violations), violations }),
-        }
+        let flaws = Flaws { key: self.key, violations: broken };
+        let Some(body) = body else { return Err(LineError::of(flaws)) };
+        let flaws = (!flaws.violations.is_empty()).then(|| Box::new(flaws));
+        let parent = parent.filter(|_| takes_parent);
+        Ok(NewDocument { key, account, parent, issued_at, body, flaws })
     }
+}
+
+/// A member's value; one that was given and means nothing breaks a rule.
+fn sound<T>(broken: &mut Vec<Violation>, path: &str, code: &str, given: Option<Option<T>>) -> Option<T> {
+    if matches!(given, Some(None)) {
+        broken.push(Violation::new(path, code));
+    }
+    given.flatten()
 }
 
 /// A time with its offset, of a year that a till's clock can show.
@@ -116,8 +141,12 @@ fn instant(text: &str) -> Option<DateTime<Utc>> {
 }
 
 fn read_body(kind: Kind, text: Option<&str>) -> Result<Option<BodyInput>, LineError> {
-    fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, LineError> {
-        let read = serde_json::from_str::<Object<T>>(text);
+    fn object<T: DeserializeOwned>(text: &str) -> Result<T, LineError> {
+        let read = serde_json::from_str::<Object<T>>(text).or_else(|error| {
+            let twice = error.is_data() && error.to_string().starts_with("duplicate field `");
+            let other = nulls::left_out(text).filter(|_| twice);
+            other.map_or(Err(error), |other| serde_json::from_str(&other))
+        });
         read.map(|Object(body)| body).map_err(|_| fault::<Object<T>>(text, "body", Position::Unknown))
     }
     let Some(text) = text else {
@@ -170,69 +199,4 @@ impl<'de> Deserialize<'de> for ParentInput {
         }
         deserializer.deserialize_any(KeyOrId)
     }
-}
-
-/// Whether a position in the text is one in the line.
-#[derive(PartialEq)]
-enum Position {
-    Line,
-    Unknown,
-}
-
-/// Reads once more what could not be read, to say where and why. `within` is the path of `text` in the line.
-fn fault<'a, T: Deserialize<'a>>(text: &'a str, within: &str, position: Position) -> LineError {
-    let error = |code, message| LineError { key: None, code, message, violations: Vec::new() };
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let (path, cause) = match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
-        Ok(_) => match deserializer.end() {
-            Ok(()) => return error("malformed", "cannot be read".to_owned()),
-            Err(cause) => (String::new(), cause),
-        },
-        Err(fault) => (fault.path().to_string(), fault.into_inner()),
-    };
-    let path = match (within, path.trim_matches('.')) {
-        (within, "" | "?") => within.to_owned(),
-        ("", path) => path.to_owned(),
-        (within, path) => format!("{within}.{path}"),
-    };
-    let full = cause.to_string();
-    let plain = full.strip_suffix(&format!(" at line {} column {}", cause.line(), cause.column())).unwrap_or(&full);
-    let place = if position == Position::Line && !cause.is_data() {
-        format!(" at column {}", cause.column())
-    } else {
-        String::new()
-    };
-    let code = if cause.is_data() && plain.starts_with("unknown field `") { "unknown_field" } else { "malformed" };
-    let what = if cause.is_data() { plain.to_owned() } else { format!("not JSON: {plain}{place}") };
-    let what = if path.is_empty() || position == Position::Line && !cause.is_data() {
-        what // the column says more than how far the path had come
-    } else {
-        format!("{path}: {what}")
-    };
-    error(code, what)
-}
-
-/// The key of a line that cannot be read as a document: the first `key` before the fault, or anywhere in sound JSON.
-fn key_of(text: &str) -> Option<String> {
-    struct Keys<'k>(&'k mut Option<String>);
-    impl<'de> Visitor<'de> for Keys<'_> {
-        type Value = ();
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("an object")
-        }
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-            while let Some(member) = map.next_key::<String>()? {
-                if member == "key" && self.0.is_none() {
-                    *self.0 = map.next_value::<serde_json::Value>()?.as_str().map(str::to_owned);
-                } else {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
-            Ok(())
-        }
-    }
-    let mut key = None;
-    // What goes wrong has been reported; here only what came before it counts.
-    let _ = serde_json::Deserializer::from_str(text).deserialize_map(Keys(&mut key));
-    key
 }

@@ -6,6 +6,7 @@ use std::fs::{self, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::error::JournalError;
 
@@ -183,15 +184,19 @@ impl Files for RealFiles {
         let mut file = private().create(true).truncate(false).open(path)?;
         match file.try_lock() {
             Ok(()) => {
-                file.set_len(0)?;
+                // Never empty on the way: whoever finds it locked wants a name.
                 file.write_all(holder.as_bytes())?;
+                file.set_len(holder.len() as u64)?;
                 Ok(Ok(Box::new(Held(file))))
             }
             Err(TryLockError::WouldBlock) => {
-                let mut text = Vec::new();
-                // Where locks are mandatory the name cannot be read: then the holder has none.
-                let _ = file.take(1_000).read_to_end(&mut text);
-                Ok(Err(String::from_utf8_lossy(&text).trim().to_owned()))
+                let name = || {
+                    let mut text = Vec::new();
+                    // Where locks are mandatory the name cannot be read: then the holder has none.
+                    let _ = fs::File::open(path).and_then(|file| file.take(1_000).read_to_end(&mut text));
+                    String::from_utf8_lossy(&text).trim().to_owned()
+                };
+                Ok(Err(named(name, || std::thread::park_timeout(Duration::from_millis(5)))))
             }
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -207,6 +212,19 @@ impl Files for RealFiles {
         let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
         Some(text.trim().to_owned()).filter(|id| !id.is_empty())
     }
+}
+
+/// The holder's name: who has just taken a new lock has not written it yet.
+fn named(mut name: impl FnMut() -> String, mut wait: impl FnMut()) -> String {
+    const TIMES: u32 = 20;
+    for _ in 0..TIMES {
+        let name = name();
+        if !name.is_empty() {
+            return name;
+        }
+        wait();
+    }
+    name()
 }
 
 /// The lock, while it is held. Given up in so many words: a program that this process is just starting has the file too
@@ -276,5 +294,19 @@ mod tests {
         drop(held);
         assert!(lock().is_ok());
         drop(inherited);
+    }
+
+    /// A new lock is taken a moment before its holder's name is in it.
+    #[test]
+    fn a_holder_has_a_name_as_soon_as_it_is_written() {
+        let (mut reads, mut waits) = (0, 0);
+        let name = || {
+            reads += 1;
+            if reads > 2 { "process 7 (till)".to_owned() } else { String::new() }
+        };
+        assert_eq!(named(name, || waits += 1), "process 7 (till)");
+        assert_eq!(waits, 2);
+        assert_eq!(named(String::new, || waits += 1), "", "one that has none is not waited for for ever");
+        assert!(waits < 100);
     }
 }

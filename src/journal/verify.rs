@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use self::check::Check;
 pub use self::report::{Damage, Found, Report};
-use self::report::{anew, disagrees, elsewhere};
+use self::report::{anew, disagrees, elsewhere, in_view};
 use self::scratch::{Scratch, layers_for};
 
 use super::checkpoint::{self, Checkpoint};
@@ -55,7 +55,7 @@ pub fn verify(dir: &Path, files: Arc<dyn Files>) -> Result<Report, JournalError>
             None
         }
         Err(NoIndex::Damaged(what)) => {
-            report.damage.push(elsewhere(what));
+            report.damage.push(in_view(what));
             None
         }
     };
@@ -95,10 +95,10 @@ pub(crate) fn open_journal(journal: &Journal) -> Result<Report> {
     let mut check = Check::new(report, layers, known, None);
     let ended = salvage::walk(&files, dir, id, &names, &mut |met| check.meet(met))?;
     if let Some(what) = shared.layers.check_table()? {
-        check.report.damage.push(elsewhere(anew(&what)));
+        check.report.damage.push(in_view(anew(&what)));
     } else if !check.failed {
         let wrong = live::compare(journal, end, &check.layers)?;
-        check.report.damage.extend(wrong.map(|key| elsewhere(disagrees(Some(&key)))));
+        check.report.damage.extend(wrong.map(|key| in_view(disagrees(Some(&key)))));
     }
     let report = check.finish(ended)?;
     scratch.remove()?;
@@ -124,7 +124,7 @@ pub fn read_all(dir: &Path, files: Arc<dyn Files>, mut each: impl FnMut(Found)) 
                     Some(Of::Key(key)) => Some(key),
                     Some(Of::Document(_)) | None => None,
                 };
-                Found::Damage(Damage { segment: at.segment, offset: at.offset, key, what })
+                Found::Damage(Damage { segment: at.segment, offset: at.offset, key, what, view: false })
             }
         });
         Ok(())

@@ -181,6 +181,14 @@ pub(crate) fn judge(reply: &super::http::Reply) -> Result<Value, CallError> {
     }
 }
 
+/// The rows of a list's page, or why not: a filter that the provider refuses is refused again, whoever asks again.
+pub(crate) fn listed(reply: &super::http::Reply, rows: Result<Vec<Value>, NoRead>) -> Result<Vec<Value>, CallError> {
+    rows.map_err(|no| match (no, judge(reply)) {
+        (NoRead::Failed { .. }, Err(refused @ CallError::Refused(_))) => refused,
+        (no, _) => no.into(),
+    })
+}
+
 /// Whether everything in `wanted` is in `there`; members that providers never give back are not compared.
 pub(crate) fn contains(there: &Value, wanted: &Value) -> bool {
     const SECRET: [&str; 2] = ["password", "pin"];

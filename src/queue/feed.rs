@@ -226,7 +226,8 @@ impl From<crate::journal::Archived> for ArchivedView {
     fn from(done: crate::journal::Archived) -> ArchivedView {
         let (index_bytes_before, index_bytes) = done.index.unzip();
         let damage = done.unsound.into_iter();
-        let damage = damage.map(|one| Damaged { segment: one.segment, offset: 0, key: None, what: one.why });
+        let damage =
+            damage.map(|one| Damaged { segment: one.segment, offset: 0, key: None, what: one.why, view: false });
         ArchivedView {
             segments: done.segments,
             bytes: done.bytes,
@@ -248,6 +249,7 @@ impl From<crate::journal::Report> for Verified {
             offset: damage.offset,
             key: damage.key.map(String::from),
             what: damage.what,
+            view: damage.view,
         });
         Verified {
             sound: report.sound,

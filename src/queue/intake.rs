@@ -8,7 +8,7 @@ use uuid::Uuid;
 use self::account::choose_account;
 use self::candidate::{Candidate, Entered, Refused};
 use super::Queue;
-use crate::domain::check::{self, Checked, Context, Violation};
+use crate::domain::check::{self, Checked, Context, Violation, codes, explain};
 use crate::domain::document::{Kind, NewDocument, Parent};
 use crate::domain::id::Key;
 use crate::domain::input::BodyInput;
@@ -37,13 +37,14 @@ impl Queue {
     /// was taken then, and it may be tried again.
     pub fn enqueue(&self, key: &str, document: impl Into<NewDocument>) -> Result<Ticket, Error> {
         let mut document = document.into();
-        document.key = Some(key.parse().map_err(|error: crate::domain::id::BadId| {
-            Error::Rejected(Rejection {
-                code: "invalid",
-                message: error.to_string(),
-                violations: vec![Violation { property_path: "key".to_owned(), message: error.to_string() }],
-            })
-        })?);
+        match key.parse() {
+            Ok(key) => document.key = Some(key),
+            Err(_) => {
+                let flaws = document.flaws.get_or_insert_default();
+                flaws.key = Some(key.to_owned());
+                flaws.violations.push(Violation::new("key", codes::KEY));
+            }
+        }
         self.take(document)
     }
 
@@ -129,21 +130,13 @@ impl Queue {
             fiscal_ids: account.as_ref().map(|account| account.fiscal_ids.as_slice()).filter(|ids| !ids.is_empty()),
             now: Some(document.issued_at.unwrap_or(taken_at)),
         };
-        let more = matches!(kind, Kind::Return | Kind::Draft).then(|| document.body.clone());
-        let Checked { value, mut violations } = check::body_of(document.body, &context);
+        let (Checked { value, violations }, input) = check::body_of(document.body, &context);
+        let flaws = document.flaws.map(|flaws| flaws.violations).unwrap_or_default();
         let body = match (value, no_account) {
-            (Some(body), None) if violations.is_empty() => Ok(body),
-            (body, None) => Err(Box::new(Refused { rejection: invalid(kind, violations), body, input: more })),
-            (body, Some(mut rejection)) => {
-                // Where no account has this VAT number, what else is wrong is said besides.
-                if rejection.code == "invalid" && issued {
-                    violations.retain(|violation| violation.property_path != "fiscal_id");
-                    if !violations.is_empty() {
-                        rejection.violations.extend(violations);
-                        rejection = invalid(kind, rejection.violations);
-                    }
-                }
-                Err(Box::new(Refused { rejection, body, input: None }))
+            (Some(body), None) if violations.is_empty() && flaws.is_empty() => Ok(body),
+            (body, no_account) => {
+                let rejection = refusal(kind, issued, &flaws, violations, no_account);
+                Err(Box::new(Refused { rejection, body, input, flaws }))
             }
         };
         let mut candidate = Box::new(Candidate {
@@ -165,6 +158,35 @@ impl Queue {
         candidate.prepare()?;
         Ok(candidate)
     }
+}
+
+/// What refuses a document by itself: what is wrong around its body, in it, and that no account takes it.
+fn refusal(
+    kind: Kind,
+    issued: bool,
+    flaws: &[Violation],
+    mut violations: Vec<Violation>,
+    no_account: Option<Rejection>,
+) -> Rejection {
+    match no_account {
+        None => {}
+        // Where no account has this VAT number, what else is wrong is said besides.
+        Some(rejection) if rejection.code == "invalid" && (issued || !flaws.is_empty()) => {
+            violations.retain(|violation| !issued || violation.property_path != "fiscal_id");
+            if violations.is_empty() && flaws.is_empty() {
+                return rejection;
+            }
+            violations.splice(0..0, rejection.violations);
+        }
+        // Which account it is for may depend on what could not be read.
+        Some(rejection) if flaws.is_empty() => return rejection,
+        Some(_) => {}
+    }
+    if violations.is_empty() {
+        return Rejection { code: "invalid", message: explain(flaws), violations: flaws.to_vec() };
+    }
+    violations.splice(0..0, flaws.iter().cloned());
+    invalid(kind, violations)
 }
 
 fn invalid(kind: Kind, violations: Vec<Violation>) -> Rejection {

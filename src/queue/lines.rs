@@ -33,7 +33,7 @@ impl Content<'_> {
                 let why = "the line is longer than 1 MiB: a document of that size is refused";
                 Err((None, Rejection::new("too_large", why)))
             }
-            Content::Text(text) => line::parse(text).map_err(|error| {
+            Content::Text(text) => line::read(text).map_err(|error| {
                 let line::LineError { key, code, message, violations } = error;
                 (key, Rejection { code, message, violations })
             }),

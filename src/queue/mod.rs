@@ -2,6 +2,7 @@
 //! with no runtime and no network; what is returned as taken is safe on disk.
 
 mod accounts;
+mod attention;
 mod clocks;
 mod due;
 mod feed;

@@ -201,11 +201,12 @@ fn returned(txn: &Transaction<'_>, parent: &Progress, goods: &Return, siblings: 
         let message = format!("the return does not fit its parent {}", parent.key);
         Error::Rejected(Rejection { code: "invalid", message, violations })
     };
-    if unknown.is_some() && goods.items.iter().any(|item| item.id.is_some()) {
+    let by_id = unknown.is_none() || goods.items.iter().all(|item| item.id.is_none());
+    let found = check::fitting(&goods.items, &lines, by_id).map_err(misfit)?;
+    if !by_id {
         // The authority's ids are not known yet; the return is checked again before it is sent.
-        return check::returned_lines(&goods.items, &lines).map(|()| Verdict::default()).map_err(misfit);
+        return Ok(Verdict::default());
     }
-    let found = check::returns(&goods.items, &lines).map_err(misfit)?;
     let chosen: Vec<&ParentLine> = found.iter().filter_map(|index| lines.get(*index)).collect();
     let totals = totals::returned(&goods.items, &chosen).map(Totals::Return);
     let totals = totals.ok_or_else(|| {
@@ -243,10 +244,7 @@ pub(super) fn all_violations(
     let Bound::Local(parent) = bound else { return Ok(None) };
     let siblings = living_children(txn, &bound.reference(), company)?;
     let Some(Lines { lines, unknown }) = parent_lines(txn, parent.id, &siblings, None)? else { return Ok(None) };
-    Ok(match unknown {
-        None => check::return_of(goods, &lines).err(),
-        Some(_) => check::return_before_ids(goods, &lines).err(),
-    })
+    Ok(check::return_whole(goods, &lines, unknown.is_none()).err())
 }
 
 /// The lines of a sale of this journal.

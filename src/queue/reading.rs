@@ -6,28 +6,22 @@ use std::ops::ControlFlow;
 use chrono::{DateTime, SubsecRound, Utc};
 
 use super::Queue;
-use super::reason::{MISSING, Surroundings};
+use super::attention;
+use super::reason::Surroundings;
 use super::story::Story;
 use super::telling;
 use crate::domain::calendar;
 use crate::domain::event::ParentRef;
 use crate::domain::id::DocId;
-use crate::domain::state::{INFORMS_ONLY, Progress, State};
-use crate::domain::trust;
+use crate::domain::state::{Progress, State};
 use crate::error::Error;
 use crate::journal::{JournalError, View};
 use crate::view::{
-    AccountView, AttentionLine, BlackoutView, DocumentView, HoldView, ListFilter, OldestUnsent, ParentView, StatusView,
-    Summary,
+    AccountView, BlackoutView, DocumentView, HoldView, ListFilter, OldestUnsent, ParentView, StatusView, Summary,
 };
 
 /// Documents read at a time where all are walked.
 const PAGE: usize = 500;
-/// Lines of attention that `status` shows; a shop with more has one problem, not five hundred.
-const MAX_ATTENTION: usize = 500;
-/// Days after which the authority's password expires (S1), and when `status` begins to say so.
-const PASSWORD_DAYS: i64 = 90;
-const PASSWORD_WARNING_DAYS: i64 = 14;
 
 impl Queue {
     /// One document whole.
@@ -108,10 +102,10 @@ impl Queue {
             }),
             None => None,
         };
-        let mut attention = missing_accounts(&by_account, &surroundings, now);
+        let mut attention = attention::missing_accounts(&by_account, &surroundings, now);
         attention.extend(self.attention(&surroundings, now)?);
         let accounts = self.account_views(by_account, &surroundings, now);
-        let needs_person = attention.iter().any(|line| !informs_only(line))
+        let needs_person = attention.iter().any(|line| !attention::informs_only(line))
             || counts.iter().any(|(state, count)| state.needs_person() && *count > 0);
         let next_due = self.next_due(now, &surroundings)?;
         Ok(StatusView { counts, needs_person, oldest_unsent, next_due, attention, accounts })
@@ -165,76 +159,6 @@ impl Queue {
         views
     }
 
-    fn attention(&self, surroundings: &Surroundings, now: DateTime<Utc>) -> Result<Vec<AttentionLine>, Error> {
-        let mut lines = Vec::new();
-        for hold in &surroundings.holds {
-            let whom = hold.fiscal_id.as_ref().map(|id| format!(" for VAT number {id}")).unwrap_or_default();
-            lines.push(AttentionLine {
-                key: None,
-                account: Some(hold.account.to_string()),
-                what: State::Held.name().to_owned(),
-                why: format!("{}{whom} ({}). {}", hold.reason.name(), hold.detail, hold.cure),
-                since: hold.since,
-            });
-        }
-        for account in surroundings.accounts.iter() {
-            // Only by what this process heard: since an earlier one somebody may have set the clock right.
-            if let Some(why) = trust::doubt(now, self.inner.clocks.heard(&account.name)) {
-                lines.push(of_account(account.name.as_str(), "clock_wrong", why, now));
-            }
-            let Some(changed) = self.credentials_changed(&account.name) else { continue };
-            let left = PASSWORD_DAYS - (calendar::fiscal_day(now) - changed).num_days();
-            if left <= PASSWORD_WARNING_DAYS {
-                let (what, how) = match left {
-                    ..=0 => ("password_expired", "is over 90 days old".to_owned()),
-                    left => ("password_expires", format!("expires in {left} days")),
-                };
-                let why = format!("the authority's password {how}: change it there, then `staffetta company update`");
-                lines.push(of_account(account.name.as_str(), what, why, now));
-            }
-        }
-        // What no account takes waits for ever, unless a person hears of it.
-        let known = !surroundings.accounts.is_empty();
-        for group in self.journal().groups()?.into_iter().filter(|group| known && group.account.is_none()) {
-            let left = MAX_ATTENTION.saturating_sub(lines.len());
-            for id in self.journal().ready(&group, None, left)? {
-                let Some(progress) = self.journal().progress(id)? else { continue };
-                lines.push(AttentionLine {
-                    key: Some(progress.key.to_string()),
-                    account: None,
-                    what: "account_unknown".to_owned(),
-                    why: "it names no account, and none or several of the configuration can take it: change the configuration, or \
-                          cancel it and enqueue it anew with `account`"
-                        .to_owned(),
-                    since: progress.changed_at,
-                });
-            }
-        }
-        for id in self.journal().needing_attention(MAX_ATTENTION)? {
-            let Some(progress) = self.journal().progress(id)? else { continue };
-            let account = progress.account.as_ref().map(ToString::to_string);
-            if progress.state.needs_person() {
-                lines.push(AttentionLine {
-                    key: Some(progress.key.to_string()),
-                    account: account.clone(),
-                    what: progress.state.name().to_owned(),
-                    why: progress.reason.clone(),
-                    since: progress.changed_at,
-                });
-            }
-            for (code, why) in &progress.attention {
-                lines.push(AttentionLine {
-                    key: Some(progress.key.to_string()),
-                    account: account.clone(),
-                    what: code.clone(),
-                    why: why.clone(),
-                    since: progress.changed_at,
-                });
-            }
-        }
-        Ok(lines)
-    }
-
     /// Everything around a document that its `reason` may speak of.
     pub(crate) fn surroundings(&self) -> Result<Surroundings, Error> {
         let holds = self.journal().holds()?;
@@ -262,7 +186,7 @@ impl Queue {
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.id);
             for progress in &page {
-                if filter.until.is_some_and(|until| progress.enqueued_at >= until) {
+                if filter.until.is_some_and(|until| progress.issued_at >= until) {
                     continue;
                 }
                 left -= 1;
@@ -291,38 +215,6 @@ impl Queue {
             Some(ParentRef::Remote(id)) => Some(ParentView::Remote(id.clone())),
             None => None,
         };
-        telling::document(progress, story, short, parent, children).map(Some)
+        telling::document(&progress, story, short, parent, children, surroundings).map(Some)
     }
-}
-
-/// Accounts that left the configuration with documents that wait for them: nothing happens to these before a person does
-/// something.
-fn missing_accounts(
-    counts: &BTreeMap<String, BTreeMap<State, u64>>,
-    around: &Surroundings,
-    now: DateTime<Utc>,
-) -> Vec<AttentionLine> {
-    let mut lines = Vec::new();
-    for (name, counts) in counts {
-        // What is `held` asks for a person by itself.
-        let waits = |state: &State| !state.is_final() && *state != State::Held;
-        let waiting: u64 = counts.iter().filter(|(state, _)| waits(state)).map(|(_, count)| count).sum();
-        if waiting > 0 && name.parse().is_ok_and(|name| around.lacks(&name)) {
-            let why = format!(
-                "the account {MISSING}, and {waiting} of its documents wait for it: add it again; what is still queued \
-                 can be cancelled instead"
-            );
-            lines.push(of_account(name, "account_missing", why, now));
-        }
-    }
-    lines
-}
-
-fn of_account(account: &str, what: &str, why: String, since: DateTime<Utc>) -> AttentionLine {
-    AttentionLine { key: None, account: Some(account.to_owned()), what: what.to_owned(), why, since }
-}
-
-/// Whether a line of attention needs nobody.
-fn informs_only(line: &AttentionLine) -> bool {
-    INFORMS_ONLY.contains(&line.what.as_str())
 }

@@ -77,8 +77,20 @@ impl Surroundings {
     }
 }
 
-/// The sentence; `None` where the state says it all.
+/// The sentence, in one line; `None` where the state says it all.
 pub(crate) fn sentence(progress: &Progress, parent: Option<&Progress>, around: &Surroundings) -> Option<String> {
+    words(progress, parent, around).map(one_line)
+}
+
+/// What a provider or a person said in several lines, in one.
+pub(super) fn one_line(text: String) -> String {
+    if !text.contains(['\n', '\r']) {
+        return text;
+    }
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
+fn words(progress: &Progress, parent: Option<&Progress>, around: &Surroundings) -> Option<String> {
     let after = |words: &str| match progress.reason.as_str() {
         "" => words.to_owned(),
         reason => format!("{words}, after: {reason}"),
@@ -136,6 +148,14 @@ fn held(hold: &Hold) -> String {
 }
 
 fn queued(progress: &Progress, parent: Option<&Progress>, around: &Surroundings) -> String {
+    // Before all else: what has nothing to correct is not sent, whatever it waits for.
+    if let Some(parent) = parent.filter(|parent| parent.state.is_final() && parent.state != State::Registered) {
+        return format!(
+            "its parent {} is {}: it will not be sent, but held for a person as soon as the dispatcher looks at it; it can be \
+             cancelled now",
+            parent.key, parent.state
+        );
+    }
     // Before a hold: without the account, its end would change nothing.
     if let Some(name) = lacked(progress, around) {
         return format!("its account {name} {MISSING}: add it again, or cancel the document");

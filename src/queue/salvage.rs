@@ -71,7 +71,7 @@ impl Salvage {
                 }
                 None => {
                     let what = format!("record {seq} is about document {id}, whose own record cannot be read");
-                    self.damage.push(Damage { segment: 0, offset: 0, key: None, what });
+                    self.damage.push(Damage { segment: 0, offset: 0, key: None, what, view: false });
                 }
             },
             Entry::Hold(hold) => {
@@ -152,7 +152,7 @@ impl Salvage {
             None => None,
         };
         let children = known.children.iter().filter_map(key).collect();
-        telling::document(progress.clone(), story, self.short(progress), parent, children).map(Some)
+        telling::document(progress, story, self.short(progress), parent, children, &self.surroundings).map(Some)
     }
 
     fn short(&self, progress: &Progress) -> Summary {
@@ -170,6 +170,6 @@ fn same(one: &Hold, other: &Hold) -> bool {
 
 fn selects(filter: &ListFilter, progress: &Progress) -> bool {
     telling::filter(filter).is_some_and(|inner| inner.takes(progress))
-        && filter.until.is_none_or(|until| progress.enqueued_at < until)
+        && filter.until.is_none_or(|until| progress.issued_at < until)
         && filter.after.is_none_or(|after| progress.id.0 > after)
 }

@@ -2,6 +2,7 @@
 
 use serde_json::value::RawValue;
 
+use super::attention;
 use super::item_ids::item_ids;
 use super::reason::{self, Surroundings};
 use super::story::Story;
@@ -11,9 +12,7 @@ use crate::domain::outcome::Customs;
 use crate::domain::state::Progress;
 use crate::error::Error;
 use crate::journal::{Filter, JournalError, Recorded};
-use crate::view::{
-    AttentionView, DocumentView, EventView, ListFilter, ParentView, RemoteItemView, RemoteView, Summary,
-};
+use crate::view::{DocumentView, EventView, ListFilter, ParentView, RemoteItemView, RemoteView, Summary};
 
 /// The journal's part of a filter; `None` when no document can match.
 pub(super) fn filter(filter: &ListFilter) -> Option<Filter> {
@@ -40,11 +39,12 @@ pub(super) fn short(progress: &Progress, parent: Option<&Progress>, surroundings
 
 /// A document whole.
 pub(super) fn document(
-    progress: Progress,
+    progress: &Progress,
     story: Story,
     short: Summary,
     parent: Option<ParentView>,
     children: Vec<String>,
+    around: &Surroundings,
 ) -> Result<DocumentView, Error> {
     let unreadable = |error| JournalError::unreadable(progress.id, format!("its JSON: {error}"));
     let raw = |text: String| RawValue::from_string(text).map_err(unreadable);
@@ -68,7 +68,7 @@ pub(super) fn document(
         body: raw(story.body.to_json().map_err(unreadable)?)?,
         parent,
         children,
-        attention: progress.attention.into_iter().map(|(what, why)| AttentionView { what, why }).collect(),
+        attention: attention::of(progress, around),
         warnings: story.taken.warnings,
         remote,
         events: story.events.iter().map(event).collect(),

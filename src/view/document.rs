@@ -19,9 +19,9 @@ pub struct ListFilter {
     pub account: Option<String>,
     /// Only of this kind.
     pub kind: Option<Kind>,
-    /// Only taken at or after this moment.
+    /// Only of sales at or after this moment (`issued_at`).
     pub since: Option<DateTime<Utc>>,
-    /// Only taken before this moment.
+    /// Only of sales before this moment (`issued_at`).
     pub until: Option<DateTime<Utc>>,
     /// Only after this document number.
     pub after: Option<u64>,

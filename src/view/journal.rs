@@ -55,4 +55,7 @@ pub struct Damaged {
     pub key: Option<String>,
     /// What is wrong.
     pub what: String,
+    /// It is in the index or the table of the archives: nothing is lost, both are made anew of the records.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub view: bool,
 }

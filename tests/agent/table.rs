@@ -24,6 +24,13 @@ fn a_document_is_taken_known_refused_or_reused() {
     let unknown = agent.post("/v1/documents", &sale("k2").replace("\"kind\"", "\"colour\":1,\"kind\""));
     assert_eq!((unknown.status, &unknown.json()["error"]["code"]), (422, &json!("unknown_field")));
     assert!(unknown.text().contains("colour"));
+    let bad = agent.post("/v1/documents", &sale("k 2").replace("\"quantity\":1", "\"quantity\":0"));
+    let paths: Vec<_> =
+        bad.json()["error"]["violations"].as_array().unwrap().iter().map(|one| one["propertyPath"].clone()).collect();
+    assert_eq!(
+        (bad.status, bad.json()["key"].clone(), paths),
+        (422, json!("k 2"), vec![json!("key"), json!("items[0].quantity")])
+    );
     for body in ["", "{", "[]", "null", "1", "\u{0}", "{\"key\":\"k2\"", "{} {}"] {
         let answer = agent.post("/v1/documents", body);
         assert!([400, 422].contains(&answer.status), "{body}: {}", answer.text());
@@ -90,6 +97,7 @@ fn documents_are_shown_and_listed_in_pages() {
         keys("state=registered").len() + keys("account=shop-milano").len() + keys("since=2999-01-01T00:00:00Z").len(),
         0
     );
+    assert_eq!(keys("state=&kind=&account=&since=&until=&after=&limit=2"), ["k1", "k2"], "an empty one is none");
     for wrong in
         ["state=lost", "limit=-1", "limit=x", "since=yesterday", "after=x", "colour=red", "kind=x", "limit=1&limit=2"]
     {

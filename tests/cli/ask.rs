@@ -46,6 +46,55 @@ fn a_delivered_document_can_be_fetched() {
     shop.run(&["fetch", "d1", "pdf", "-o", "invoice.pdf"]).status(0);
 }
 
+/// Where there never will be anything, it is said, and whom to ask instead.
+#[test]
+fn what_will_never_be_there_is_not_promised_for_later() {
+    let (shop, sandbox) = Sandbox::shop();
+    let said = |key: &str, what: &str| {
+        let error = shop.run(&["--json", "fetch", key, what]).status(1).one()["error"].clone();
+        (
+            error["code"].as_str().unwrap_or_default().to_owned(),
+            error["message"].as_str().unwrap_or_default().to_owned(),
+        )
+    };
+    let check = |key: &str, what: &str, code: &str, words: &str| {
+        let (found, message) = said(key, what);
+        assert_eq!(found, code, "{message}");
+        assert!(message.contains(words) && !message.contains("not yet") && !message.contains("later"), "{message}");
+    };
+    shop.take(&sale("gone"));
+    shop.run(&["cancel", "gone", "--reason", "mistake"]).status(0);
+    check("gone", "pdf", "not_delivered", "never will");
+
+    shop.take(r#"{"key":"d","kind":"draft","body":{"merchant_invoice_id":"TF-1","items":[{"description":"Borsa in pelle","quantity":1,"unit_price_with_vat":890,"vat_rate":22}]}}"#);
+    shop.run(&["drain", "--for", "60s"]).status(0);
+    let id = shop.run(&["--json", "show", "d"]).one()["remote"]["remote_id"].as_str().expect("an id").to_owned();
+    assert_eq!(said("d", "note-pdf").0, "not_yet", "the merchant may still complete it");
+    sandbox.ask("POST", &format!("/_sandbox/stamp/{id}/complete"), "");
+    shop.run(&["retry", "d"]).status(0);
+    shop.run(&["drain", "--for", "60s"]).status(0);
+    assert_eq!(shop.run(&["--json", "show", "d"]).one()["state"], "registered");
+    check("d", "note-pdf", "not_found", "no note of this invoice");
+    shop.take(r#"{"key":"n","kind":"note_number","parent":"d","body":{"note":"credit_goods","number":"NC-1"}}"#);
+    check("n", "note-pdf", "not_offered", "`staffetta fetch d note-pdf`");
+    shop.run(&["drain", "--for", "60s"]).status(0);
+    check("n", "pdf", "not_offered", "`staffetta fetch d pdf`");
+    shop.run(&["fetch", "d", "note-pdf", "-o", "note.pdf"]).status(0);
+    shop.take(r#"{"key":"c","kind":"void","parent":{"remote_id":"3d6f0a51"},"account":"taxfree","body":{"credit_note_number":"NC-2"}}"#);
+    check("c", "pdf", "not_offered", "3d6f0a51");
+}
+
+/// What failed at the authority has no PDF, however often one asks.
+#[test]
+fn a_failed_sale_has_no_pdf() {
+    let (shop, _sandbox) = Sandbox::shop_with(r#"[{"fault":{"type":"authority","outcome":"failed","code":"400"}}]"#);
+    shop.take(&sale("k1"));
+    shop.run(&["drain", "--for", "60s"]).status(3);
+    let error = shop.run(&["--json", "fetch", "k1", "pdf"]).status(1).one();
+    assert_eq!(error["error"]["code"], "not_found");
+    assert!(error["error"]["message"].as_str().is_some_and(|text| text.contains("failed at the authority")), "{error}");
+}
+
 #[test]
 fn companies_can_be_listed_made_changed_and_removed() {
     let (shop, _sandbox) = Sandbox::shop();

@@ -227,6 +227,57 @@ fn an_account_without_its_secret_is_held_and_the_others_are_served() {
     assert_eq!(sandbox.ledger().len(), 2);
 }
 
+/// One that no request can carry is one account's trouble alone; what was wrong at an earlier start is no longer told.
+#[test]
+fn an_account_with_a_malformed_secret_is_held_and_the_others_are_served() {
+    let (shop, sandbox) = Sandbox::shop();
+    shop.change(&[("token = \"sandbox-token\"", "token = { file = \"token\" }")]);
+    shop.take(&sale("roma"));
+    shop.take(&sale("milano").replace("shop-roma", "shop-milano").replace("12345678903", "01234567897"));
+    let reason = |report: Value| report["left"][0]["reason"].as_str().unwrap_or_default().to_owned();
+    let missing = reason(shop.run(&["--json", "drain", "--for", "60s"]).status(3).one());
+    assert!(missing.contains("cannot be read"), "{missing}");
+    let since = shop.run(&["--json", "status"]).status(3).one()["accounts"][0]["holds"][0]["since"].clone();
+    shop.file("token", "first\nsecond\n");
+    let ran = shop.run(&["--json", "drain", "--for", "60s"]).status(3);
+    assert!(!ran.err().contains("second"), "a secret is not shown: {}", ran.err());
+    let report = ran.one();
+    assert_eq!(
+        (&report["left"][0]["key"], report["left"].as_array().map(Vec::len)),
+        (&"roma".into(), Some(1)),
+        "{report}"
+    );
+    let malformed = reason(report);
+    assert!(malformed.contains("cannot be sent") && malformed.contains("token"), "{malformed}");
+    assert!(!malformed.contains("cannot be read"), "of the earlier start: {malformed}");
+    let status = shop.run(&["--json", "status"]).status(3).one();
+    assert_eq!(status["accounts"][0]["holds"].as_array().map(Vec::len), Some(1), "{status}");
+    assert_eq!(status["accounts"][0]["holds"][0]["since"], since, "held since then all the same");
+    shop.file("token", "sandbox-token\n");
+    shop.run(&["--json", "drain", "--for", "60s"]).status(0);
+    assert_eq!(sandbox.ledger().len(), 2);
+}
+
+/// The command that it names is one that this account's provider answers, whatever other accounts there are.
+#[test]
+fn the_cure_of_an_unknown_vat_number_is_a_command_that_works() {
+    let rules = r#"[{"provider":"smart-receipt","call":"submit","times":1,"fault":{"type":"status","code":403,"body":{"title":"An error occurred","detail":"CANNOT_SEND_DATA_FOR_THIS_LEGAL_ENTITY"}}}]"#;
+    let (shop, _sandbox) = Sandbox::shop_with(rules);
+    shop.take(&sale("milano").replace("shop-roma", "shop-milano").replace("12345678903", "01234567897"));
+    shop.run(&["drain", "--for", "60s"]).status(3);
+    let status = shop.run(&["--json", "status"]).status(3).one();
+    let hold = &status["accounts"][1]["holds"][0];
+    let cure = hold["cure"].as_str().unwrap_or_default();
+    let named = cure.split('`').nth(1).unwrap_or_default();
+    assert_eq!(named, "staffetta company add 01234567897 --account shop-milano", "{status}");
+    let args: Vec<&str> =
+        named.split(' ').skip(1).chain(["--name", "Bar Milano", "--email", "bar@example.com"]).collect();
+    let ran = shop.run(&args);
+    assert!(!ran.err().contains("does not offer"), "{}", ran.err());
+    shop.run(&cure.rsplit('`').nth(1).unwrap_or_default().split(' ').skip(1).collect::<Vec<_>>()).status(0);
+    shop.run(&["drain", "--for", "60s"]).status(0);
+}
+
 #[test]
 fn a_refused_secret_holds_until_it_is_released_or_changed() {
     let (shop, sandbox) = Sandbox::shop();

@@ -75,6 +75,22 @@ fn every_line_gets_its_own_answer_in_order() {
     assert_eq!(keys.iter().map(|line| line["key"].as_str().unwrap_or("?")).collect::<Vec<_>>(), ["k1", "r1", "k9"]);
 }
 
+/// Read before the journal is asked, and told together with what the journal finds.
+#[test]
+fn a_bad_key_is_told_as_it_was_given_with_all_else() {
+    let shop = Shop::new();
+    let line = sale("k 1").replace("\"quantity\":1", "\"quantity\":0");
+    let said = shop.feed(&["--json", "enqueue"], line).status(1).one();
+    let paths: Vec<_> =
+        said["error"]["violations"].as_array().expect("some").iter().map(|one| &one["propertyPath"]).collect();
+    assert_eq!(
+        (&said["key"], paths.as_slice()),
+        (&"k 1".into(), &[&"key".into(), &"items[0].quantity".into()][..]),
+        "{said}"
+    );
+    assert!(shop.run(&["--json", "list"]).status(0).lines().is_empty());
+}
+
 #[test]
 fn people_get_a_line_each_too() {
     let shop = Shop::new();

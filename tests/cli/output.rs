@@ -163,6 +163,15 @@ fn lists_can_be_narrowed() {
     let exported = shop.run(&["export", "--since", "2999-01-01"]).status(0).out();
     assert_eq!(exported, "");
     assert_eq!(shop.run(&["export", "--until", "2999-01-01"]).lines().len(), 7);
+    // By the time of the sale, in both: it is what a day's or a month's register is of.
+    let late = sale("late").replace("\"kind\"", "\"issued_at\":\"2026-01-31T22:59:59Z\",\"kind\"");
+    shop.take(&late);
+    for command in ["list", "export"] {
+        let ran = |args: &[&str]| shop.run(&[&["--json", command], args].concat()).status(0).lines().len();
+        assert_eq!((ran(&["--since", "2026-01-31"]), ran(&["--since", "2026-02-01"])), (8, 7), "{command}");
+    }
+    let until = |day: &str| shop.run(&["export", "--until", day]).status(0).lines().len();
+    assert_eq!((until("2026-02-01"), until("2026-01-31")), (1, 0));
 }
 
 #[test]

@@ -27,6 +27,39 @@ fn an_account_that_left_the_configuration_needs_a_person() {
     shop.run(&["status"]).status(0);
 }
 
+/// Each with the next step.
+#[test]
+fn a_journal_or_an_agent_that_cannot_be_where_it_should_says_what_to_do() {
+    let shop = Shop::new();
+    shop.file("journal", "");
+    let said = shop.run(&["list"]).trouble();
+    assert!(said.contains("the journal is a folder: name another path under [journal]"), "{said}");
+    std::fs::remove_file(shop.path("journal")).unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    shop.change(&[("# listen = \"127.0.0.1:7071\"", &format!("listen = \"{address}\""))]);
+    let said = shop.run(&["run"]).trouble();
+    assert!(said.contains(&address.to_string()) && said.contains("`listen` under [agent]"), "{said}");
+}
+
+/// The index is a view: where it alone is wrong, nobody is sent for a backup.
+#[test]
+fn a_damaged_index_is_made_anew_and_not_restored() {
+    let shop = Shop::new();
+    shop.take(&sale("k1"));
+    let index = shop.path("journal/index");
+    for entry in std::fs::read_dir(&index).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file()) {
+        std::fs::write(entry, "junk").unwrap();
+    }
+    let ran = shop.run(&["verify"]).status(2);
+    assert!(ran.err().contains("remove `index/`") && !ran.err().contains("backup"), "{}", ran.err());
+    let found = shop.run(&["--json", "verify"]).status(2).one();
+    assert!(found["damage"].as_array().is_some_and(|all| all.iter().all(|one| one["view"] == true)), "{found}");
+    std::fs::remove_dir_all(&index).unwrap();
+    shop.run(&["list"]).status(0);
+    shop.run(&["verify"]).status(0);
+}
+
 #[test]
 fn a_journal_that_was_never_made_is_sound() {
     let shop = Shop::new();

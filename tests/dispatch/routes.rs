@@ -87,6 +87,8 @@ async fn dispatch_tells_a_person_of_what_no_account_will_take() {
     assert_eq!(line("account_missing").account.as_deref(), Some("shop-napoli"));
     assert_eq!(line("account_unknown").key.as_deref(), Some("any"));
     assert!(line("account_unknown").why.contains("names no account"));
+    assert_eq!(bench.asks("any"), ["account_unknown"]);
+    assert_eq!(bench.asks("good"), [""; 0]);
     assert!(bench.get("gone").reason.unwrap().contains("shop-napoli is not in the configuration"));
     for key in ["gone", "any"] {
         bench.queue.cancel(key, "anna", "not ours").unwrap();

@@ -169,3 +169,37 @@ async fn a_number_behind_a_draft_that_waits_for_its_merchant_ends_a_drain() {
     );
     assert_eq!((bench.get("d").state, bench.get("n").state), (State::Accepted, State::Queued));
 }
+
+/// A state that asks for a person is named by `show` as by `status`, before what was raised.
+#[tokio::test(start_paused = true)]
+async fn dispatch_says_of_a_document_what_status_says_of_it() {
+    let mut bench = Bench::new(MORNING);
+    bench.sell("no");
+    let back = Return::of(staffetta::Parent::Key("no".parse().unwrap())).line(0, 1);
+    bench.queue.enqueue("back", back).unwrap();
+    bench.roma.will_answer([refused("items: no")]);
+    bench.start();
+    bench.drained().await;
+    assert_eq!((bench.asks("no"), bench.asks("back")), (vec!["refused".to_owned()], vec!["held".to_owned()]));
+    assert_eq!(bench.get("no").attention[0].why, reason(&bench, "no"));
+}
+
+/// What was taken while its parent was alive is told the truth when that is gone, before anybody has looked at it.
+#[tokio::test(start_paused = true)]
+async fn dispatch_will_not_send_what_corrects_a_cancelled_sale_and_says_so() {
+    let mut bench = Bench::new(MORNING);
+    bench.sell("a");
+    let back = Return::of(staffetta::Parent::Key("a".parse().unwrap())).line(0, 1);
+    bench.queue.enqueue("b", back).unwrap();
+    assert!(reason(&bench, "b").contains("waits for its parent a"));
+    assert!(bench.queue.cancel("a", "anna", "first line\nsecond line").unwrap().done);
+    assert_eq!(reason(&bench, "a"), "first line; second line (anna)");
+    let said = reason(&bench, "b");
+    assert!(said.contains("its parent a is cancelled: it will not be sent"), "{said}");
+    bench.start();
+    bench.drained().await;
+    assert_eq!((bench.get("b").state, bench.roma.submitted().len()), (State::Held, 0));
+    let held = bench.get("b");
+    assert!(!held.reason.unwrap().contains('\n') && !held.attention[0].why.contains('\n'));
+    assert_eq!(bench.asks("b"), ["held"]);
+}

@@ -40,6 +40,24 @@ fn an_unknown_member_is_refused_by_name_at_every_level() {
     }
 }
 
+/// Whoever renames members in a till finds all of them at once.
+#[test]
+fn every_unknown_member_is_named() {
+    let line = r#"{"key":"a","kind":"receipt","colour":1,"size":2,"body":{"payments":[],"a.b":{},"items":[{"quantity":1},{"colour":"red","sise":1}]}}"#;
+    let error = refused(line);
+    assert_eq!((error.code, error.key.as_deref()), ("unknown_field", Some("a")));
+    let (first, others) = error.message.split_once("; unknown too: ").expect("all of them");
+    assert!(first.starts_with("colour: unknown field `colour`, expected"), "{first}");
+    let mut others: Vec<_> = others.split(", ").collect();
+    others.sort_unstable();
+    assert_eq!(others, ["body.a.b", "body.items[1].colour", "body.items[1].sise", "body.payments", "size"]);
+    let one = refused(&with_body(r#"{"items":[{"colour":1,"colour":2}]}"#)).message;
+    assert!(!one.contains("unknown too"), "{one}");
+    let many = (0..1_000).map(|n| format!(r#""m{n}":1"#)).collect::<Vec<_>>().join(",");
+    let many = refused(&with_body(&format!("{{{many}}}"))).message;
+    assert!(many.ends_with("and more") && many.len() < 1_000, "{many}");
+}
+
 #[test]
 fn a_wrong_shape_is_malformed_with_its_place_and_what_was_expected() {
     for (body, path, expected) in [
@@ -51,7 +69,9 @@ fn a_wrong_shape_is_malformed_with_its_place_and_what_was_expected() {
         (r#"{"items":[{},{"quantity":true}]}"#, "body.items[1].quantity: ", "expected a number"),
         (r#"{"items":[{"quantity":[1]}]}"#, "body.items[0].quantity: ", "expected a number"),
         (r#"{"items":[{"description":5}]}"#, "body.items[0].description: ", "expected a string"),
-        (r#"{"items":[{"vat_rate_code":null}]}"#, "body.items[0].vat_rate_code: ", "expected a string"),
+        (r#"{"items":[{"vat_rate_code":[]}]}"#, "body.items[0].vat_rate_code: ", "expected a string"),
+        (r#"{"items":[null]}"#, "body.items[0]: ", "expected an object"),
+        (r#"{"fiscal_id":"1","fiscal_id":null}"#, "body: ", "duplicate field `fiscal_id`"),
         (r#"{"items":[{"complimentary":"Y"}]}"#, "body.items[0].complimentary: ", "expected a boolean"),
         (r#"{"items":[{"unit_price":1,"gross_price":1}]}"#, "body.items[0]: ", "duplicate field `unit_price`"),
         (r#"{"items":[{"discount":1,"gross_discount":1}]}"#, "body.items[0]: ", "duplicate field `discount`"),
@@ -87,6 +107,36 @@ fn a_wrong_shape_is_malformed_with_its_place_and_what_was_expected() {
         refused(r#"{"key":"a","kind":"return","parent":"p","body":{"items":[{"line":0.5}]}}"#).code,
         "malformed"
     );
+}
+
+/// A till that always writes every member may leave it empty by null, under either name.
+#[test]
+fn null_is_not_given_in_every_kind() {
+    let body = |text: &str| line::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{text}: {error:?}")).body;
+    let of = |kind: &str, text: &str| body(&format!(r#"{{"kind":"{kind}","parent":"p","body":{text}}}"#));
+    let parentless = |kind: &str, text: &str| body(&format!(r#"{{"kind":"{kind}","body":{text}}}"#));
+    for (kind, nulls, none) in [
+        ("receipt", r#"{"fiscal_id":null,"items":null,"tags":null}"#, "{}"),
+        (
+            "receipt",
+            r#"{"items":[{"quantity":null,"description":null,"unit_price":null,"vat_rate_code":null,"sku":null}]}"#,
+            r#"{"items":[{}]}"#,
+        ),
+        ("draft", r#"{"merchant_invoice_id":null,"items":null,"discount":null}"#, "{}"),
+        ("draft", r#"{"Items":[{"Description":null,"Quantity":null,"VatRate":null}]}"#, r#"{"items":[{}]}"#),
+        ("receipt", r#"{"items":[{"unit_price":1,"gross_price":null}]}"#, r#"{"items":[{"unit_price":1}]}"#),
+        ("receipt", r#"{"items":[{"unit_price":null,"gross_price":"1.50"}]}"#, r#"{"items":[{"unit_price":"1.50"}]}"#),
+        ("draft", r#"{"MerchantInvoiceId":null,"merchant_invoice_id":"F"}"#, r#"{"merchant_invoice_id":"F"}"#),
+    ] {
+        assert_eq!(parentless(kind, nulls), parentless(kind, none), "{nulls}");
+    }
+    assert_eq!(of("return", r#"{"items":null}"#), of("return", "{}"));
+    assert_eq!(of("void", r#"{"credit_note_number":null}"#), of("void", "{}"));
+    let numbered = |number: &str| of("note_number", &format!(r#"{{"note":"debit_vat"{number}}}"#));
+    assert_eq!(numbered(r#","number":null"#), numbered(""));
+    let error = refused(r#"{"key":"a","kind":"note_number","parent":"p","body":{"note":null,"number":"1"}}"#);
+    assert_eq!(error.code, "malformed");
+    assert!(error.message.starts_with("body.note: ") && !error.message.contains("not JSON"), "{}", error.message);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 mod drafts;
+mod payments;
 mod returns;
 mod sales;
 

@@ -26,7 +26,7 @@ fn queue() -> (TempDir, Queue) {
 }
 
 fn violations(queue: &Queue, text: &str) -> Vec<Violation> {
-    match queue.take(line::parse(text.as_bytes()).unwrap()) {
+    match queue.take(line::read(text.as_bytes()).unwrap()) {
         Err(Error::Rejected(rejection)) => {
             assert_eq!(rejection.code, "invalid", "{text}: {rejection}");
             rejection.violations
@@ -131,4 +131,35 @@ fn an_unknown_vat_number_hides_nothing() {
     ] {
         broken(&queue, &format!(r#"{{"key":"n","kind":"receipt","body":{body}}}"#), &expected);
     }
+}
+
+/// What is wrong around a body hides nothing of what is wrong in it, with its parent or with its number.
+#[test]
+fn a_bad_key_or_time_hides_no_rule_of_the_body() {
+    let (_dir, queue) = queue();
+    let (key, issued) = (("key", codes::KEY), ("issued_at", codes::ISSUED_AT));
+    let bad = r#""key":"two words","issued_at":"yesterday","#;
+    let sale = r#""body":{"fiscal_id":"12345678903","items":[{"quantity":0,"description":"C","unit_price":1,"vat_rate_code":"10"}],"lottery_code":"abc"}"#;
+    let of_body = [("items[0].quantity", codes::QUANTITY), ("lottery_code", codes::LOTTERY_FORMAT)];
+    let with = |more: &[(&'static str, &'static str)]| [&[key, issued], more].concat();
+    broken(&queue, &format!(r#"{{{bad}"account":"shop-roma","kind":"receipt",{sale}}}"#), &with(&of_body));
+    broken(
+        &queue,
+        &format!(r#"{{{bad}"account":"","kind":"receipt",{sale}}}"#),
+        &with(&[("account", codes::ACCOUNT), of_body[0], of_body[1]]),
+    );
+    let elsewhere = sale.replace("12345678903", "99999999990");
+    let elsewhere = format!(r#"{{{bad}"parent":"a","kind":"receipt",{elsewhere}}}"#);
+    let not_ours = [("parent", codes::PARENT_NOT_ALLOWED), ("fiscal_id", codes::FISCAL_ID)];
+    broken(&queue, &elsewhere, &with(&[not_ours[0], not_ours[1], of_body[0], of_body[1]]));
+    let back = goods(r#""a""#, r#"{"line":0,"quantity":4},{"line":9,"quantity":1}"#).replace(r#""key":"r","#, bad);
+    broken(&queue, &back, &with(&[("items[0].quantity", codes::RETURN_QUANTITY), ("items[1].line", codes::RETURN_ID)]));
+    let draft = r#""kind":"draft","body":{"MerchantInvoiceId":"F-1","Items":[{"Description":"Borsa di pelle","Quantity":1,"UnitPriceWithVat":"200.00","VatRate":"22"}]}"#;
+    broken(&queue, &format!("{{{bad}{draft}}}"), &with(&[("MerchantInvoiceId", "X:merchant_invoice_id_used")]));
+    // The same document with a sound time is known; with this one it is not what was taken.
+    let late = r#"{"key":"d","issued_at":"yesterday","kind":"draft","body":{"MerchantInvoiceId":"F-9","Items":[{"ItemCode":"1","Description":"Borsa di pelle","Quantity":1,"UnitPriceWithVat":"200.00","VatRate":"22"}]}}"#;
+    broken(&queue, late, &[issued]);
+    let built = || line::parse(format!(r#"{{"account":"shop-roma","kind":"receipt",{sale}}}"#).as_bytes()).unwrap();
+    let Err(Error::Rejected(rejection)) = queue.enqueue("two words", built()) else { panic!("refused") };
+    assert_eq!(rejection.violations.len(), 3, "{rejection}");
 }

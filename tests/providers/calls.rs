@@ -277,3 +277,28 @@ async fn lists_of_receipts() {
     let unknown = ReceiptFilter { created_at: Some("2026-11-22".to_owned()), ..ReceiptFilter::default() };
     assert!(matches!(adapter(SMART, &smart).receipts(&unknown, &mut |_| {}).await, Err(CallError::NotOffered(_))));
 }
+
+/// What the provider says to a filter is told; only where it did not answer it may be asked again.
+#[tokio::test]
+async fn a_filter_that_the_provider_refuses_is_told_in_its_words() {
+    for (status, body, refused) in [
+        (400, r#"{"message":"Invalid status","error":400,"detail":"status: Invalid status"}"#, true),
+        (422, r#"{"message":"Invalid status","detail":"status: Invalid status"}"#, true),
+        (400, "<html>", false),
+        (408, r#"{"message":"slow","detail":"slow"}"#, false),
+        (500, r#"{"message":"broken","detail":"broken"}"#, false),
+    ] {
+        let says = move |request: &super::fault_server::Received| {
+            if is_login(request) { logged_in() } else { json(status, body) }
+        };
+        let server = FaultServer::start(says).await;
+        for provider in [OPENAPI, SMART] {
+            let filter = ReceiptFilter { statuses: vec!["lost".to_owned()], ..ReceiptFilter::default() };
+            match adapter(provider, &server).receipts(&filter, &mut |_| {}).await {
+                Err(CallError::Refused(refusal)) if refused => assert!(refusal.message.contains("Invalid status")),
+                Err(CallError::Unanswered(why)) if !refused => assert!(why.contains(&status.to_string()), "{why}"),
+                other => panic!("{status} {body}: {other:?}"),
+            }
+        }
+    }
+}

@@ -37,8 +37,8 @@ impl Client {
     /// One call. An agent that has too much to do is asked again: it did nothing.
     pub(super) async fn ask(&self, method: Method, path: &str, body: Option<(&str, &[u8])>) -> Result<Said, Failed> {
         for _ in 0..BUSY_TIMES {
-            let said = tokio::time::timeout(PATIENCE, self.once(method.clone(), path, body)).await;
-            let said = said.map_err(|_| Failed::Gone("no answer came".to_owned()))??;
+            let call = self.while_alive(self.once(method.clone(), path, body));
+            let said = tokio::time::timeout(PATIENCE, call).await.map_err(|_| self.silent(PATIENCE))??;
             if said.status != StatusCode::SERVICE_UNAVAILABLE || !said.is_busy() {
                 return Ok(said);
             }
@@ -47,7 +47,7 @@ impl Client {
         Err(Failed::Gone("it has too much to do".to_owned()))
     }
 
-    async fn once(&self, method: Method, path: &str, body: Option<(&str, &[u8])>) -> Result<Said, Failed> {
+    pub(super) async fn once(&self, method: Method, path: &str, body: Option<(&str, &[u8])>) -> Result<Said, Failed> {
         let response = self.send(method, path, body).await?;
         let status = response.status();
         let mut parts = Body::new(response.into_body()).into_data_stream();
@@ -63,6 +63,16 @@ impl Client {
 
     /// One call whose answer is read piece by piece, without a limit of time, until `take` has enough.
     pub(super) async fn stream(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&str, &[u8])>,
+        take: &mut dyn FnMut(&[u8]) -> bool,
+    ) -> Result<(), Failed> {
+        self.while_alive(self.read_through(method, path, body, take)).await
+    }
+
+    async fn read_through(
         &self,
         method: Method,
         path: &str,

@@ -5,9 +5,9 @@ use crate::domain::id::Key;
 
 /// A document with the line that it was read from.
 pub struct Line {
-    /// The document; it has a key.
+    /// The document; it has a key, unless it is one that will be refused.
     pub document: NewDocument,
-    /// The line, with the key in it.
+    /// The line, with its key in it.
     pub text: Vec<u8>,
 }
 
@@ -16,7 +16,8 @@ impl Line {
     /// the same document.
     pub fn new(mut document: NewDocument, text: &[u8]) -> Line {
         let mut text = text.to_vec();
-        if document.key.is_none() {
+        // One that will be refused keeps the key that it has: what it says is judged once more by whoever gets the line.
+        if document.key.is_none() && document.flaws.is_none() {
             let key = Key::random(uuid::Uuid::new_v4());
             // With every digit of its numbers: they are kept as text.
             let object = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&text);

@@ -234,7 +234,7 @@ pub struct List {
     /// Only of this kind: receipt, return, void, draft, note_number
     #[arg(long, value_name = "KIND")]
     pub kind: Option<Kind>,
-    /// Only taken at or after this moment: a time, an Italian day, or how long ago (2h)
+    /// Only sold (issued_at) at or after this moment: a time, an Italian day, or how long ago (2h)
     #[arg(long, value_name = "TIME", value_parser = when::moment)]
     pub since: Option<Moment>,
     /// At most so many
@@ -255,10 +255,10 @@ pub struct Export {
     /// One JSON object a line, or a table for a spreadsheet
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
-    /// Only taken at or after this moment
+    /// Only sold (issued_at) at or after this moment, as in list
     #[arg(long, value_name = "TIME", value_parser = when::moment)]
     pub since: Option<Moment>,
-    /// Only taken before this moment
+    /// Only sold (issued_at) before this moment
     #[arg(long, value_name = "TIME", value_parser = when::moment)]
     pub until: Option<Moment>,
 }

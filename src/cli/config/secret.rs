@@ -73,6 +73,21 @@ impl SecretSource {
     }
 }
 
+impl SecretSource {
+    /// A secret that is there and that no request can carry.
+    pub fn unsendable(&self) -> MissingSecret {
+        let place = match self {
+            SecretSource::Plain(_) => "the secret in the configuration".to_owned(),
+            SecretSource::Env(name) => format!("the variable {name}"),
+            SecretSource::File(path) => format!("the secret file {}", path.display()),
+        };
+        MissingSecret {
+            what: format!("{place} holds characters that cannot be sent (a line break?)"),
+            cure: "correct it, then start again".to_owned(),
+        }
+    }
+}
+
 fn missing_variable(name: &str, what: &str) -> MissingSecret {
     MissingSecret { what: format!("the variable {name} {what}"), cure: format!("set {name}, then start again") }
 }

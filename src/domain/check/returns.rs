@@ -18,15 +18,15 @@ pub(super) fn return_alone(input: &ReturnInput) -> Checked<Return> {
 /// The return and, for each item, the index of the parent's line; or every rule it breaks, those of [`super::body`] and
 /// those of [`returns`] together.
 pub fn return_of(input: &ReturnInput, parent: &[ParentLine]) -> Result<(Return, Vec<usize>), Vec<Violation>> {
-    whole(input, parent, true)
+    return_whole(input, parent, true)
 }
 
-/// The same of a return whose sale has no ids yet: what is named by an id is not judged by its sale.
-pub(crate) fn return_before_ids(input: &ReturnInput, parent: &[ParentLine]) -> Result<Return, Vec<Violation>> {
-    whole(input, parent, false).map(|(goods, _)| goods)
-}
-
-fn whole(input: &ReturnInput, parent: &[ParentLine], by_id: bool) -> Result<(Return, Vec<usize>), Vec<Violation>> {
+/// The same; without `by_id`, as long as the sale has no ids yet, what is named by an id is not judged by its sale.
+pub(crate) fn return_whole(
+    input: &ReturnInput,
+    parent: &[ParentLine],
+    by_id: bool,
+) -> Result<(Return, Vec<usize>), Vec<Violation>> {
     let judged = |line: Option<u32>| by_id || line.is_some();
     let mut report = Report::default();
     let items = items(&mut report, input);
@@ -46,17 +46,15 @@ fn whole(input: &ReturnInput, parent: &[ParentLine], by_id: bool) -> Result<(Ret
 /// The rules of a return that need its parent's lines: known lines or ids, quantities within what is left.
 /// Returns, for each item, the index of the parent's line. A parent whose ids are not known yet knows no id.
 pub fn returns(items: &[ReturnItem], parent: &[ParentLine]) -> Result<Vec<usize>, Vec<Violation>> {
-    let mut report = Report::default();
-    let lines = match_lines(&mut report, &items.iter().enumerate().collect::<Vec<_>>(), parent);
-    report.finish(Some(lines)).sound()
+    fitting(items, parent, true)
 }
 
-/// The same of those items alone that name a line: for a parent whose ids are not known yet.
-pub(crate) fn returned_lines(items: &[ReturnItem], parent: &[ParentLine]) -> Result<(), Vec<Violation>> {
+/// The same; without `by_id` of those items alone that name a line, as in [`return_whole`].
+pub(crate) fn fitting(items: &[ReturnItem], parent: &[ParentLine], by_id: bool) -> Result<Vec<usize>, Vec<Violation>> {
     let mut report = Report::default();
-    let by_line: Vec<_> = items.iter().enumerate().filter(|(_, item)| item.line.is_some()).collect();
-    match_lines(&mut report, &by_line, parent);
-    report.finish(Some(())).sound()
+    let judged: Vec<_> = items.iter().enumerate().filter(|(_, item)| by_id || item.line.is_some()).collect();
+    let lines = match_lines(&mut report, &judged, parent);
+    report.finish(Some(lines)).sound()
 }
 
 fn items(report: &mut Report, input: &ReturnInput) -> Vec<Option<ReturnItem>> {

@@ -1,6 +1,6 @@
 //! The judge: each record in turn, whether it can follow, and the index where it says it has come to.
 
-use super::report::{Damage, Report, disagrees, elsewhere};
+use super::report::{Damage, Report, disagrees, in_view};
 use crate::domain::event::Entry;
 use crate::domain::id::Key;
 use crate::journal::apply::{self, At, Changes};
@@ -38,7 +38,7 @@ impl Check {
     }
 
     fn damage(&mut self, at: Position, key: Option<Key>, what: impl Into<String>) {
-        self.report.damage.push(Damage { segment: at.segment, offset: at.offset, key, what: what.into() });
+        self.report.damage.push(Damage { segment: at.segment, offset: at.offset, key, what: what.into(), view: false });
     }
 
     pub fn meet(&mut self, met: Met) -> Result<()> {
@@ -117,7 +117,7 @@ impl Check {
             let wrong = wrong.or((ours.len() != theirs.len()).then_some(ours.len().min(theirs.len())));
             if let Some(wrong) = wrong {
                 let entry = ours.get(wrong).into_iter().chain(theirs.get(wrong)).map(|(key, _)| key).min();
-                self.report.damage.push(elsewhere(disagrees(entry.map(Vec::as_slice))));
+                self.report.damage.push(in_view(disagrees(entry.map(Vec::as_slice))));
                 return Ok(());
             }
             let Some((last, _)) = ours.last() else { return Ok(()) };

@@ -15,6 +15,8 @@ pub struct Damage {
     pub key: Option<Key>,
     /// What is wrong.
     pub what: String,
+    /// It is in the index or the table of the archives: nothing is lost, both are made anew of the records.
+    pub view: bool,
 }
 
 /// What `verify` found.
@@ -45,7 +47,11 @@ pub enum Found {
 }
 
 pub(super) fn elsewhere(what: String) -> Damage {
-    Damage { segment: 0, offset: 0, key: None, what }
+    Damage { segment: 0, offset: 0, key: None, what, view: false }
+}
+
+pub(super) fn in_view(what: String) -> Damage {
+    Damage { view: true, ..elsewhere(what) }
 }
 
 pub(super) fn disagrees(entry: Option<&[u8]>) -> String {

@@ -133,7 +133,8 @@ impl Calls for Openapi {
             if limit == 0 {
                 return Ok(given);
             }
-            let page = self.page(&filters, skip, limit, &mut Seen::default()).await?;
+            let reply = self.page_as_it_came(&filters, skip, limit, &mut Seen::default()).await?;
+            let page = calls::listed(&reply, read(&reply).and_then(rows))?;
             skip = skip.saturating_add(page.len());
             let new = pages.take(page, |row| receipt::id_of(KIND, row))?;
             if new.is_empty() {

@@ -91,13 +91,22 @@ impl Openapi {
         limit: usize,
         seen: &mut Seen,
     ) -> Result<Vec<Value>, NoRead> {
+        pages::rows(read(&self.page_as_it_came(filters, skip, limit, seen).await?)?)
+    }
+
+    async fn page_as_it_came(
+        &self,
+        filters: &[(&str, &str)],
+        skip: usize,
+        limit: usize,
+        seen: &mut Seen,
+    ) -> Result<Reply, NoRead> {
         let mut url = self.url(&["IT-receipts"]).ok_or_else(|| NoRead::failed("not a base URL"))?;
         url.query_pairs_mut()
             .extend_pairs(filters)
             .append_pair("limit", &limit.to_string())
             .append_pair("skip", &skip.to_string());
-        let reply = self.get(url, seen).await?;
-        pages::rows(read(&reply)?)
+        Ok(self.get(url, seen).await?)
     }
 }
 

@@ -8,7 +8,7 @@ use super::{KIND, SmartReceipt, read_one};
 use crate::provider::calls::{self, CallError, Calls, Fetch, Fetched, ReceiptFilter, not_offered};
 use crate::provider::classify::{self, Seen};
 use crate::provider::json::unwrap_data;
-use crate::provider::pages::Pages;
+use crate::provider::pages::{Pages, rows};
 use crate::provider::receipt;
 use crate::provider::session::Ask;
 
@@ -90,7 +90,8 @@ impl Calls for SmartReceipt {
                         filters.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
                     let mut pages = Pages::endless();
                     for number in 1usize.. {
-                        let page = self.page(&filters, number, &mut Seen::default()).await?;
+                        let reply = self.page_as_it_came(&filters, number, &mut Seen::default()).await?;
+                        let page = calls::listed(&reply, classify::read(&reply).and_then(rows))?;
                         let new = pages.take(page, |one| receipt::id_of(KIND, one))?;
                         if new.is_empty() {
                             break;

@@ -94,13 +94,16 @@ impl SmartReceipt {
     }
 
     async fn page(&self, filters: &[(&str, &str)], number: usize, seen: &mut Seen) -> Result<Vec<Value>, NoRead> {
+        pages::rows(classify::read(&self.page_as_it_came(filters, number, seen).await?)?)
+    }
+
+    async fn page_as_it_came(&self, filters: &[(&str, &str)], number: usize, seen: &mut Seen) -> Result<Reply, NoRead> {
         let mut url = self.url(&["receipts"]).ok_or_else(|| NoRead::failed("not a base URL"))?;
         url.query_pairs_mut()
             .extend_pairs(filters)
             .append_pair("page", &number.to_string())
             .append_pair("itemsPerPage", &PAGE.to_string());
-        let reply = self.get(url, seen).await?;
-        pages::rows(classify::read(&reply)?)
+        Ok(self.get(url, seen).await?)
     }
 }
 

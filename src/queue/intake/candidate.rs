@@ -51,6 +51,8 @@ pub(super) struct Refused {
     pub body: Option<Body>,
     /// As it was given, where more rules can be judged on the journal's writer.
     pub input: Option<BodyInput>,
+    /// What is wrong around the body, if anything: whether it was taken before cannot be said then.
+    pub flaws: Vec<Violation>,
 }
 
 /// What a document became, and all that was made of it: whoever waits frees it, not the one thread that writes.
@@ -138,7 +140,8 @@ impl Candidate {
     }
 
     fn decide(&mut self, txn: &mut Transaction<'_>) -> Result<Taken, Error> {
-        if let Some(id) = txn.find(&self.key)? {
+        let flawed = self.body.as_ref().is_err_and(|refused| !refused.flaws.is_empty());
+        if let (false, Some(id)) = (flawed, txn.find(&self.key)?) {
             let Some(body) = self.values() else { return Err(Error::Rejected(key_reused(&self.key))) };
             return self.repeated(txn, id, self.said(txn, body)?);
         }
@@ -208,7 +211,8 @@ impl Candidate {
                     Ok(bound) => {
                         let account = self.account_with(Some(&bound)).ok().flatten();
                         let company = self.company(txn, account.as_deref())?;
-                        if let Some(all) = parents::all_violations(txn, &bound, goods, &company)? {
+                        if let Some(mut all) = parents::all_violations(txn, &bound, goods, &company)? {
+                            all.splice(0..0, refused.flaws.iter().cloned());
                             rejection = invalid(Kind::Return, all);
                         }
                     }
