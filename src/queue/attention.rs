@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Queue;
 use super::reason::{MISSING, Surroundings, one_line};
@@ -18,6 +18,8 @@ const MAX_ATTENTION: usize = 500;
 /// Days after which the authority's password expires (S1), and when `status` begins to say so.
 const PASSWORD_DAYS: i64 = 90;
 const PASSWORD_WARNING_DAYS: i64 = 14;
+/// How long the provider may leave open whether it has a document, before a person should look.
+const LONG_IN_DOUBT: TimeDelta = TimeDelta::hours(2);
 
 impl Queue {
     /// All of it, of the accounts that the configuration has first.
@@ -61,6 +63,10 @@ impl Queue {
                 lines.extend(unknown_account(&progress, surroundings).map(|one| of_document(&progress, one)));
             }
         }
+        for id in self.journal().in_state(State::InDoubt, None, MAX_ATTENTION)? {
+            let Some(progress) = self.journal().progress(id)? else { continue };
+            lines.extend(in_doubt(&progress, surroundings).map(|one| of_document(&progress, one)));
+        }
         for id in self.journal().needing_attention(MAX_ATTENTION)? {
             let Some(progress) = self.journal().progress(id)? else { continue };
             lines.extend(of_state(&progress).into_iter().map(|one| of_document(&progress, one)));
@@ -71,7 +77,8 @@ impl Queue {
 
 /// What a person should see of one document.
 pub(super) fn of(progress: &Progress, around: &Surroundings) -> Vec<AttentionView> {
-    unknown_account(progress, around).into_iter().chain(of_state(progress)).collect()
+    let of_time = unknown_account(progress, around).into_iter().chain(in_doubt(progress, around));
+    of_time.chain(of_state(progress)).collect()
 }
 
 /// What no account takes waits for ever, unless a person hears of it.
@@ -82,6 +89,22 @@ fn unknown_account(progress: &Progress, around: &Surroundings) -> Option<Attenti
         why: "it names no account, and none or several of the configuration can take it: change the configuration, or \
               cancel it and enqueue it anew with `account`"
             .to_owned(),
+    })
+}
+
+/// Look-ups may fail for ever (a list that is too long, a parent that is gone), and nothing passes the document on its lane.
+fn in_doubt(progress: &Progress, around: &Surroundings) -> Option<AttentionView> {
+    let long = progress.state == State::InDoubt && around.now - progress.changed_at >= LONG_IN_DOUBT;
+    long.then(|| {
+        let why = one_line(progress.reason.clone());
+        let key = &progress.key;
+        AttentionView {
+            what: State::InDoubt.name().to_owned(),
+            why: format!(
+                "for over two hours nobody could tell whether it arrived, and what comes after it waits ({why}): look at the \
+                 provider, then `staffetta resolve {key} --accepted ID` or `--not-accepted`"
+            ),
+        }
     })
 }
 

@@ -99,3 +99,22 @@ fn fiscal_id(number: u32) -> String {
         (0..10).map(|at| if at % 2 == 0 { digit(at) } else { digit(at) * 2 / 10 + digit(at) * 2 % 10 }).sum();
     format!("{ten}{}", (10 - sum % 10) % 10)
 }
+
+/// Nothing passes it on its lane, and look-ups may fail for ever.
+#[tokio::test(start_paused = true)]
+async fn dispatch_tells_a_person_of_a_doubt_that_lasts() {
+    let mut bench = Bench::new(MORNING);
+    bench.roma.will_answer([unknown()]).will_find((0..2_000).map(|_| no_list()));
+    bench.sell("lost");
+    bench.start();
+    bench.pass(Duration::from_secs(3600)).await;
+    assert_eq!((bench.get("lost").state, bench.asks("lost")), (State::InDoubt, vec![]));
+    assert!(!bench.queue.status().unwrap().needs_person);
+    bench.pass(Duration::from_secs(3660)).await;
+    assert_eq!(bench.asks("lost"), ["in_doubt"]);
+    assert!(bench.get("lost").attention[0].why.contains("HTTP 503"), "{:?}", bench.get("lost").attention);
+    assert!(bench.queue.status().unwrap().needs_person);
+    bench.queue.resolve("lost", Some("r9"), "anna", "seen there").unwrap();
+    bench.drained().await;
+    assert_eq!((bench.get("lost").state, bench.asks("lost")), (State::Registered, vec![]));
+}
