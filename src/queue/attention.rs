@@ -94,7 +94,9 @@ fn unknown_account(progress: &Progress, around: &Surroundings) -> Option<Attenti
 
 /// Look-ups may fail for ever (a list that is too long, a parent that is gone), and nothing passes the document on its lane.
 fn in_doubt(progress: &Progress, around: &Surroundings) -> Option<AttentionView> {
-    let long = progress.state == State::InDoubt && around.now - progress.changed_at >= LONG_IN_DOUBT;
+    // One that cannot be read was told as such.
+    let told = progress.attention.iter().any(|(what, _)| what == "unreadable");
+    let long = progress.state == State::InDoubt && around.now - progress.changed_at >= LONG_IN_DOUBT && !told;
     long.then(|| {
         let why = one_line(progress.reason.clone());
         let key = &progress.key;
