@@ -66,12 +66,12 @@ impl Gate {
 
     /// In how long it opens, if it is closed now.
     pub(super) fn opens_in(&self, now: Duration) -> Option<Duration> {
-        self.closed_until.max(self.next_slot)?.checked_sub(now).filter(|wait| !wait.is_zero())
+        left(self.closed_until.max(self.next_slot), now)
     }
 
     /// In how long questions may be asked again, if they may not be now.
     pub(super) fn hears_in(&self, now: Duration) -> Option<Duration> {
-        self.silent_until?.checked_sub(now).filter(|wait| !wait.is_zero())
+        left(self.silent_until, now)
     }
 
     /// A request starts.
@@ -152,6 +152,11 @@ impl Gate {
     pub(super) fn is_down(&self) -> bool {
         self.failures > 0
     }
+}
+
+/// The time until then, if it is still to come.
+fn left(until: Option<Duration>, now: Duration) -> Option<Duration> {
+    until?.checked_sub(now).filter(|wait| !wait.is_zero())
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::engine::{Engine, Work};
-use super::office::Office;
 use super::plan::{self, Action, Step};
 use super::reconcile::Skew;
 use super::stock::Stock;
@@ -96,12 +95,12 @@ impl Engine {
         // Verdicts of an account are asked for one batch after the other, and the end of each makes the next look; so does
         // the moment from which an account may be asked again.
         left.retain(|candidate| {
-            let office = self.offices.get(&candidate.account);
-            let is = |test: &dyn Fn(&Office) -> bool| office.is_some_and(test);
+            let Some(office) = self.offices.get(&candidate.account) else { return true };
+            let hears = office.gate.hears_in(ticks).is_none();
             match candidate.step {
                 Step::Submit => true,
-                Step::LookUp => !is(&|office| office.gate.hears_in(ticks).is_some()),
-                Step::Track => !is(&|office| office.tracking || office.gate.hears_in(ticks).is_some()),
+                Step::LookUp => hears,
+                Step::Track => hears && !office.tracking,
             }
         });
         self.stock = Stock::of(left, gathered.whole);

@@ -74,7 +74,7 @@ async fn ask(shared: &Shared, provider: Arc<dyn Provider>, account: &Account, id
     }
     let tracked: Vec<Tracked> = followed.iter().map(tracked).collect();
     let answers = provider.track_many(&tracked).await;
-    // Fewer answers than documents: the provider was not asked on after one that brought nothing.
+    // Fewer answers than documents: the provider was not asked on, since asking was in vain.
     let heard = answers.len() >= followed.len() && answers.iter().any(|answer| !answer.outcome.is_unreadable());
     let mut done = Done::of(if heard { Health::Read } else { Health::Unread });
     let mut recorded = Vec::with_capacity(followed.len());

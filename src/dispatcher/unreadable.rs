@@ -6,12 +6,9 @@ use super::submit::after;
 use crate::domain::event::DocEvent;
 use crate::domain::id::Key;
 use crate::domain::outcome::Remote;
-use crate::domain::state::{Progress, State};
+use crate::domain::state::{Progress, State, UNREADABLE};
 use crate::error::Error;
 use crate::journal::JournalError;
-
-/// The attention, and the reason of a hold.
-const CODE: &str = "unreadable";
 
 /// What is wrong with what the journal holds; `None` for any other trouble, which may pass.
 pub(super) fn damage(error: &Error) -> Option<String> {
@@ -26,7 +23,7 @@ pub(super) fn damage(error: &Error) -> Option<String> {
 
 /// Whether a person was told that this document cannot be read.
 pub(super) fn is_set_aside(progress: &Progress) -> bool {
-    progress.attention.iter().any(|(code, _)| code == CODE)
+    progress.attention.iter().any(|(code, _)| code == UNREADABLE)
 }
 
 /// Of one that has not left: held, because what would be sent is not known.
@@ -35,7 +32,7 @@ pub(super) fn held(key: &Key, damage: &str) -> DocEvent {
         "it cannot be sent: {damage}. Put `segments/` back from a backup, then `staffetta retry {key}`; or `staffetta \
          cancel {key}` and enqueue it anew under another key"
     );
-    DocEvent::Held { code: CODE.to_owned(), why }
+    DocEvent::Held { code: UNREADABLE.to_owned(), why }
 }
 
 /// Of one that the provider has or may have: it stays where it is, a person is told, and it is tried again later.
@@ -47,7 +44,7 @@ pub(super) async fn set_aside(shared: &Shared, progress: &Progress, damage: &str
             "it cannot be asked about: {damage}. Put `segments/` back from a backup, then `staffetta retry {key}`; or \
              look at the provider"
         );
-        events.push(DocEvent::Attention { code: CODE.to_owned(), why, raised: true });
+        events.push(DocEvent::Attention { code: UNREADABLE.to_owned(), why, raised: true });
     }
     let due_at = after(shared.now(), shared.settings.backoff.delay(progress.asked + 1, progress.id.0));
     let why = damage.to_owned();
@@ -62,7 +59,7 @@ pub(super) async fn set_aside(shared: &Shared, progress: &Progress, damage: &str
 /// It can be read again.
 pub(super) async fn clear(shared: &Shared, progress: &Progress) -> Result<(), Error> {
     if is_set_aside(progress) {
-        let cleared = DocEvent::Attention { code: CODE.to_owned(), why: String::new(), raised: false };
+        let cleared = DocEvent::Attention { code: UNREADABLE.to_owned(), why: String::new(), raised: false };
         shared.record(progress.id, progress.state, vec![cleared]).await?;
     }
     Ok(())

@@ -90,6 +90,9 @@ impl std::str::FromStr for State {
     }
 }
 
+/// The attention, and the reason of a hold, of a document whose records cannot be read.
+pub(crate) const UNREADABLE: &str = "unreadable";
+
 /// Attentions that inform and need nobody.
 pub const INFORMS_ONLY: [&str; 1] = ["fiscal_day_moved"];
 

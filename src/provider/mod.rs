@@ -100,16 +100,7 @@ pub trait Provider: Send + Sync + 'static {
     /// Asks about many at once, where the provider has lists; by default one after the other. Answers are in order; of the
     /// last ones there are none where the provider was not asked on, after two that brought nothing.
     async fn track_many(&self, tracked: &[Tracked]) -> Vec<Answer<TrackOutcome>> {
-        let (mut answers, mut vain) = (Vec::with_capacity(tracked.len()), verdict::Vain::default());
-        for one in tracked {
-            let answer = self.track(one).await;
-            let enough = vain.is_enough(answer.outcome.is_unreadable());
-            answers.push(answer);
-            if enough {
-                break;
-            }
-        }
-        answers
+        verdict::until_in_vain(self, tracked, |_| None).await
     }
 
     /// Renews whatever the provider needs renewed early (a token); called now and then.

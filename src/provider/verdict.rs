@@ -154,16 +154,25 @@ impl Vain {
     }
 }
 
-/// The verdict on each: by the lists, or where they do not give it, asked for by itself. Ends where asking is in vain.
+/// The verdict on each: by the lists, or where they do not give it, asked for by itself.
 pub(crate) async fn each(
     adapter: &impl Provider,
     provider: ProviderKind,
     tracked: &[Tracked],
     lists: &Lists<'_>,
 ) -> Vec<Answer<TrackOutcome>> {
+    until_in_vain(adapter, tracked, |one| listed(provider, one, lists)).await
+}
+
+/// The answer on each: what is known of it, or asked for. Ends where asking is in vain.
+pub(crate) async fn until_in_vain<P: Provider + ?Sized>(
+    adapter: &P,
+    tracked: &[Tracked],
+    known: impl Fn(&Tracked) -> Option<Answer<TrackOutcome>> + Send + Sync,
+) -> Vec<Answer<TrackOutcome>> {
     let (mut answers, mut vain) = (Vec::with_capacity(tracked.len()), Vain::default());
     for one in tracked {
-        if let Some(answer) = listed(provider, one, lists) {
+        if let Some(answer) = known(one) {
             answers.push(answer);
             continue;
         }

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::Queue;
 use super::reason::{MISSING, Surroundings, one_line};
 use crate::domain::calendar;
-use crate::domain::state::{INFORMS_ONLY, Progress, State};
+use crate::domain::state::{INFORMS_ONLY, Progress, State, UNREADABLE};
 use crate::domain::trust;
 use crate::error::Error;
 use crate::journal::View;
@@ -95,7 +95,7 @@ fn unknown_account(progress: &Progress, around: &Surroundings) -> Option<Attenti
 /// Look-ups may fail for ever (a list that is too long, a parent that is gone), and nothing passes the document on its lane.
 fn in_doubt(progress: &Progress, around: &Surroundings) -> Option<AttentionView> {
     // One that cannot be read was told as such.
-    let told = progress.attention.iter().any(|(what, _)| what == "unreadable");
+    let told = progress.attention.iter().any(|(what, _)| what == UNREADABLE);
     let long = progress.state == State::InDoubt && around.now - progress.changed_at >= LONG_IN_DOUBT && !told;
     long.then(|| {
         let why = one_line(progress.reason.clone());

@@ -71,9 +71,7 @@ impl SecretSource {
             }),
         }
     }
-}
 
-impl SecretSource {
     /// A secret that is there and that no request can carry.
     pub fn unsendable(&self) -> MissingSecret {
         let place = match self {
