@@ -3,6 +3,7 @@
 mod clocks;
 mod damage;
 mod doubt;
+mod elsewhere;
 mod family;
 mod holds;
 mod lanes;
@@ -50,6 +51,7 @@ struct Inner {
     /// How often it does not say what time it is, and how long that takes.
     timeless: (u32, Duration),
     tracks: VecDeque<TrackOutcome>,
+    standings: VecDeque<Answer<StandingOutcome>>,
     seen: Vec<(DateTime<Utc>, String)>,
     number: u32,
     slow: Duration,
@@ -74,6 +76,11 @@ impl Script {
     }
     fn will_tell(&self, outcomes: impl IntoIterator<Item = TrackOutcome>) -> &Script {
         self.inner.lock().unwrap().tracks.extend(outcomes);
+        self
+    }
+    /// What there is about the parent of a correction.
+    fn will_have(&self, answers: impl IntoIterator<Item = Answer<StandingOutcome>>) -> &Script {
+        self.inner.lock().unwrap().standings.extend(answers);
         self
     }
     /// From now on it tells what time it is with each answer, and lists what it was sent by that time.
@@ -139,6 +146,14 @@ impl Provider for Script {
         let outcome = inner.submits.pop_front().unwrap_or_else(|| SubmitOutcome::Accepted(remote(&id)));
         let answered = inner.remembers && !matches!(outcome, SubmitOutcome::Unknown { .. });
         Answer { clock_skew_ms: answered.then(|| self.skew()), ..Answer::without_http(outcome) }
+    }
+    async fn standing(&self, call: &Call) -> Answer<StandingOutcome> {
+        let told = self.inner.lock().unwrap().standings.pop_front();
+        let Some(told) = told else { return Answer::without_http(StandingOutcome::Untold) };
+        self.see(format!("standing {}", call.key));
+        let slow = self.inner.lock().unwrap().slow_look;
+        tokio::time::sleep(slow).await;
+        told
     }
     async fn look_up(&self, lost: &Lost, _: &dyn Claimed) -> Answer<LookUpOutcome> {
         self.see(format!("look_up {}", lost.call.key));

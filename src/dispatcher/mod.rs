@@ -16,6 +16,7 @@ pub mod plan;
 mod reconcile;
 mod settings;
 mod shared;
+mod standing;
 mod stock;
 mod submit;
 #[cfg(test)]

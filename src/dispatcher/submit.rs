@@ -10,6 +10,7 @@ use super::lane::Lane;
 use super::office::{Done, Health};
 use super::plan::{self, Desk};
 use super::shared::{Shared, Taken};
+use super::standing::{self, Objection};
 use super::unreadable;
 use super::wire::Pass;
 use crate::domain::account::Account;
@@ -105,6 +106,18 @@ async fn attempt(
         Intent::Behind(open) => return Ok((Done { behind: Some(open), ..Done::of(Health::Nothing) }, true)),
     }
     let place = shared.wire.place_after(shared.ticks().saturating_sub(begun), || shared.ticks()).await;
+    if errand.pass.is_good()
+        && let Some(objection) = standing::objection(&*provider, &call).await
+    {
+        drop(place);
+        return match objection {
+            Objection::Recorded { events, open } => {
+                shared.record(id, State::Sending, events).await?;
+                Ok((Done::of(Health::Read), open))
+            }
+            Objection::Answered(answer) => take_in(shared, account, &progress, errand, &call, answer).await,
+        };
+    }
     // That took time: it is asked again where the request starts.
     let against = if !plan::may_start(shared.now(), &errand.desk, shared.settings.on_the_wire()) {
         Some("the blackout is too near")

@@ -245,6 +245,35 @@ pub enum LookUpOutcome {
     Hold(HoldAnswer),
 }
 
+/// What a provider has about a sale that a return or void is about to correct.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Standing {
+    /// It is voided, or a void of it is on its way.
+    pub voided: bool,
+    /// The provider's ids of its returns; those that failed are none.
+    pub returns: Vec<String>,
+    /// Its lines with what was given back of each; empty where the provider does not tell.
+    pub items: Vec<RemoteItem>,
+}
+
+/// Whether a sale may still be corrected, as its provider tells.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StandingOutcome {
+    /// What there is.
+    Known(Standing),
+    /// The provider does not tell: what it answers to the correction itself must do.
+    Untold,
+    /// No trustworthy answer; nothing is known.
+    Failed {
+        /// What was seen.
+        why: String,
+        /// When the provider wants to be asked again.
+        retry_after: Option<Duration>,
+    },
+    /// The account or VAT number is refused.
+    Hold(HoldAnswer),
+}
+
 /// What the provider says now of a document it has.
 #[derive(Debug, Clone, PartialEq)]
 pub enum TrackOutcome {

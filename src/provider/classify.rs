@@ -7,7 +7,7 @@ use super::json;
 use super::session::Trouble;
 use crate::domain::check::Violation;
 use crate::domain::outcome::{
-    Answer, HoldAnswer, HoldReason, HoldScope, LookUpOutcome, Refusal, SubmitOutcome, TrackOutcome,
+    Answer, HoldAnswer, HoldReason, HoldScope, LookUpOutcome, Refusal, StandingOutcome, SubmitOutcome, TrackOutcome,
 };
 
 /// What an unknown outcome says first when the answer is another request's, as it seems. What a look-up does not find then is
@@ -136,6 +136,14 @@ impl NoRead {
             NoRead::Failed { why, retry_after } => LookUpOutcome::Failed { why, retry_after },
             NoRead::Hold(hold) => LookUpOutcome::Hold(hold),
             NoRead::Gone(why) => LookUpOutcome::Failed { why, retry_after: None },
+        }
+    }
+
+    pub(crate) fn into_standing(self) -> StandingOutcome {
+        match self {
+            NoRead::Failed { why, retry_after } => StandingOutcome::Failed { why, retry_after },
+            NoRead::Hold(hold) => StandingOutcome::Hold(hold),
+            NoRead::Gone(_) => StandingOutcome::Untold,
         }
     }
 

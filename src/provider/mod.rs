@@ -34,7 +34,7 @@ use chrono::{DateTime, Utc};
 
 use crate::domain::document::Body;
 use crate::domain::id::{FiscalId, Key};
-use crate::domain::outcome::{Answer, LookUpOutcome, Remote, SubmitOutcome, TrackOutcome};
+use crate::domain::outcome::{Answer, LookUpOutcome, Remote, StandingOutcome, SubmitOutcome, TrackOutcome};
 
 /// One document as an adapter sees it, with everything bound that it needs.
 #[derive(Debug, Clone)]
@@ -90,6 +90,13 @@ pub trait Claimed: Send + Sync {
 pub trait Provider: Send + Sync + 'static {
     /// Submits once.
     async fn submit(&self, call: &Call) -> Answer<SubmitOutcome>;
+
+    /// What there is about the parent of a return or void, asked just before that is submitted: others may have corrected
+    /// the sale, and the authority takes the void of a returned one, which then counts twice (HAR-RET). Unless overridden,
+    /// nothing is asked.
+    async fn standing(&self, _call: &Call) -> Answer<StandingOutcome> {
+        Answer::without_http(StandingOutcome::Untold)
+    }
 
     /// Finds out what became of an earlier submission.
     async fn look_up(&self, lost: &Lost, claimed: &dyn Claimed) -> Answer<LookUpOutcome>;

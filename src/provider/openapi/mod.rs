@@ -2,6 +2,7 @@
 
 mod company;
 mod look_up;
+mod standing;
 mod submit;
 mod track;
 
@@ -17,7 +18,9 @@ use super::pages::{Listed, PAGE, Pages};
 use super::session::{Ask, Session, Trouble};
 use super::{Call, Claimed, Lost, Provider, Tracked, json, pages, receipt};
 use crate::domain::account::ProviderKind;
-use crate::domain::outcome::{Answer, HoldAnswer, HoldReason, HoldScope, LookUpOutcome, SubmitOutcome, TrackOutcome};
+use crate::domain::outcome::{
+    Answer, HoldAnswer, HoldReason, HoldScope, LookUpOutcome, StandingOutcome, SubmitOutcome, TrackOutcome,
+};
 
 pub(crate) use submit::classify as classify_submit;
 pub(crate) use track::classify as classify_track;
@@ -136,6 +139,12 @@ fn is_unknown_fiscal_id(error: &Value) -> bool {
 impl Provider for Openapi {
     async fn submit(&self, call: &Call) -> Answer<SubmitOutcome> {
         self.submit_once(call).await
+    }
+
+    async fn standing(&self, call: &Call) -> Answer<StandingOutcome> {
+        let mut seen = Seen::default();
+        let outcome = self.parent_of(call, &mut seen).await.unwrap_or_else(NoRead::into_standing);
+        seen.answer(outcome)
     }
 
     async fn look_up(&self, lost: &Lost, claimed: &dyn Claimed) -> Answer<LookUpOutcome> {

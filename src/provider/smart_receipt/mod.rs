@@ -2,6 +2,7 @@
 
 mod company;
 mod look_up;
+mod standing;
 mod submit;
 mod track;
 
@@ -17,7 +18,7 @@ use super::pages::{Listed, PAGE, Pages};
 use super::session::{Ask, LoggedIn, Login, Session, Trouble, jwt_life};
 use super::{Call, Claimed, Lost, Provider, Tracked, json, pages, receipt};
 use crate::domain::account::ProviderKind;
-use crate::domain::outcome::{Answer, LookUpOutcome, SubmitOutcome, TrackOutcome};
+use crate::domain::outcome::{Answer, LookUpOutcome, StandingOutcome, SubmitOutcome, TrackOutcome};
 
 pub use submit::BARE_BAD_REQUEST;
 pub(crate) use submit::classify as classify_submit;
@@ -149,6 +150,12 @@ fn logged_in(reply: &Reply) -> Option<LoggedIn> {
 impl Provider for SmartReceipt {
     async fn submit(&self, call: &Call) -> Answer<SubmitOutcome> {
         self.submit_once(call).await
+    }
+
+    async fn standing(&self, call: &Call) -> Answer<StandingOutcome> {
+        let mut seen = Seen::default();
+        let outcome = self.parent_of(call, &mut seen).await.unwrap_or_else(NoRead::into_standing);
+        seen.answer(outcome)
     }
 
     async fn look_up(&self, lost: &Lost, claimed: &dyn Claimed) -> Answer<LookUpOutcome> {

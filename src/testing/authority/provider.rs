@@ -10,8 +10,8 @@ use crate::domain::account::ProviderKind;
 use crate::domain::check::Violation;
 use crate::domain::document::{Body, Kind};
 use crate::domain::outcome::{
-    Answer, Customs, HoldAnswer, HoldReason, HoldScope, LookUpOutcome, Refusal, Remote, RemoteItem, SubmitOutcome,
-    TrackOutcome,
+    Answer, Customs, HoldAnswer, HoldReason, HoldScope, LookUpOutcome, Refusal, Remote, RemoteItem, Standing,
+    StandingOutcome, SubmitOutcome, TrackOutcome,
 };
 use crate::provider::{Call, Claimed, Lost, Provider, Tracked};
 
@@ -59,6 +59,27 @@ impl Provider for Authority {
         let ended = self.now();
         self.state().submissions.push(Submission { key: call.key.to_string(), began, ended });
         Self::answer(outcome)
+    }
+
+    async fn standing(&self, call: &Call) -> Answer<StandingOutcome> {
+        let (Body::Return(_) | Body::Void(_), false) = (&call.body, self.kind == ProviderKind::Stamp) else {
+            return Self::answer(StandingOutcome::Untold);
+        };
+        if let Some(why) = self.read_fails().await {
+            return Self::answer(StandingOutcome::Failed { why, retry_after: None });
+        }
+        let now = self.now();
+        let state = self.state();
+        let shown = |one: &&Issued| one.at + state.list_lag <= now && one.parent == call.parent_id;
+        let lives = |one: &&Issued| !one.fails || now < one.at + state.verdict_after;
+        let mut standing = Standing::default();
+        for one in state.issued.iter().filter(shown).filter(lives) {
+            match one.kind {
+                Kind::Void => standing.voided = true,
+                _ => standing.returns.push(one.id.clone()),
+            }
+        }
+        Self::answer(StandingOutcome::Known(standing))
     }
 
     async fn look_up(&self, lost: &Lost, claimed: &dyn Claimed) -> Answer<LookUpOutcome> {
