@@ -92,7 +92,7 @@ impl Moment {
         };
         let sale = Candidate {
             id: DocId(1),
-            lane: Lane::Sales(account.clone(), None),
+            lane: Lane::Sales(ProviderKind::SmartReceipt, None),
             account,
             step: Step::Submit,
             deadline: None,

@@ -8,6 +8,7 @@ use super::lane::Lane;
 use super::office::{Done, Health};
 use super::plan::Candidate;
 use super::shared::Taken;
+use crate::domain::account::Account;
 use crate::domain::event::Hold;
 use crate::domain::id::{AccountName, DocId, FiscalId};
 use crate::domain::outcome::{HoldAnswer, HoldReason, HoldScope};
@@ -34,21 +35,30 @@ impl Engine {
             office.heard(&Health::Answered, ticks, &self.shared.settings);
         }
         self.hear_clock(&account, taken.clock_skew_ms);
-        self.look_for_next(lane.as_ref());
+        self.look_for_next(&account, lane.as_ref());
         self.moved = true;
     }
 
     /// The stock is kept whole: the next sale of a lane that became free comes into it.
-    fn look_for_next(&mut self, lane: Option<&Lane>) {
+    fn look_for_next(&mut self, account: &AccountName, lane: Option<&Lane>) {
         let Some(lane) = lane.filter(|_| !self.stale) else { return };
-        match self.next_sale(lane) {
+        match self.next_sale(account, lane) {
             Ok(next) => next.into_iter().for_each(|next| self.stock.put(next)),
             Err(_) => self.stale = true, // met again, and told, where all is looked through
         }
     }
 
-    fn next_sale(&mut self, lane: &Lane) -> Result<Option<Candidate>, Error> {
-        let Lane::Sales(account, fiscal_id) = lane else { return Ok(None) };
+    fn next_sale(&mut self, account: &AccountName, lane: &Lane) -> Result<Option<Candidate>, Error> {
+        let Lane::Sales(provider, fiscal_id) = lane else { return Ok(None) };
+        let sells = |other: &Account| {
+            let any = other.fiscal_ids.is_empty();
+            other.provider == *provider && (any || fiscal_id.as_ref().is_some_and(|one| other.fiscal_ids.contains(one)))
+        };
+        if self.offices.iter().any(|(name, office)| name != account && sells(&office.account)) {
+            // The next on the lane may be another account's.
+            self.stale = true;
+            return Ok(None);
+        }
         if self.resting.contains_key(lane) {
             return Ok(None);
         }
@@ -164,6 +174,10 @@ impl Engine {
     fn free(&mut self, lane: &Lane, id: DocId) {
         if self.busy.get(lane) == Some(&id) {
             self.busy.remove(lane);
+            if let Some(other) = self.next_open.remove(lane) {
+                self.busy.insert(lane.clone(), other);
+                self.stale = true;
+            }
         }
     }
 
@@ -189,7 +203,7 @@ impl Engine {
         for id in ids {
             self.resting.remove(&Lane::Parent(*id));
             if let Ok(Some(progress)) = self.shared.queue.journal().progress(*id)
-                && let Some(lane) = Lane::of(&progress).filter(|lane| Some(lane) != but)
+                && let Some(lane) = self.shared.lanes.of(&progress).filter(|lane| Some(lane) != but)
             {
                 self.resting.remove(&lane);
             }

@@ -77,6 +77,8 @@ pub(super) struct Engine {
     pub(super) offices: HashMap<AccountName, Office>,
     /// Lanes with an open call, and whose it is.
     pub(super) busy: HashMap<Lane, DocId>,
+    /// Others in doubt on lanes that are busy: a person had them looked up again.
+    pub(super) next_open: HashMap<Lane, DocId>,
     /// What was known of the provider's clock, in milliseconds, when the last document of a lane was sent.
     pub(super) skews: HashMap<Lane, (DocId, i64)>,
     /// Documents under way.
@@ -147,6 +149,7 @@ impl Engine {
             shared,
             offices,
             busy: HashMap::new(),
+            next_open: HashMap::new(),
             skews: HashMap::new(),
             under_way: HashSet::new(),
             resting: HashMap::new(),
@@ -192,7 +195,7 @@ impl Engine {
             Ok(open)
         })??;
         for progress in open {
-            if let Some(lane) = Lane::of(&progress) {
+            if let Some(lane) = self.shared.lanes.of(&progress) {
                 self.busy.insert(lane, progress.id);
             }
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::engine::Engine;
-use super::lane::Lane;
+use super::lane::{Lane, Lanes};
 use super::office::Office;
 use super::plan::{self, Board, Candidate, Step};
 use super::submit;
@@ -43,6 +43,7 @@ impl Engine {
     pub(super) fn gather(&mut self, now: DateTime<Utc>, ticks: Duration) -> Result<Gathered, Error> {
         let holds = self.shared.queue.journal().holds()?;
         let lost = self.check_lanes(now)?;
+        self.shut_lanes_in_doubt()?;
         self.shut = holds.iter().filter(|hold| hold.stops_reading()).map(|hold| hold.account.clone()).collect();
         let board = Board { busy: self.busy.keys().cloned().collect(), ..self.board(ticks) };
         let rests = self.resting.values().chain(self.set_back.values()).filter(|rest| rest.until > ticks);
@@ -120,6 +121,20 @@ impl Engine {
             self.find_lost()?;
         }
         Ok(to_look_up)
+    }
+
+    /// Whatever is in doubt keeps its lane shut, and one after the other where there are several.
+    fn shut_lanes_in_doubt(&mut self) -> Result<(), Error> {
+        self.next_open.clear();
+        let journal = self.shared.queue.journal();
+        for id in journal.in_state(State::InDoubt, None, usize::MAX)? {
+            let Some(progress) = journal.progress(id)? else { continue };
+            let Some(lane) = self.shared.lanes.of(&progress) else { continue };
+            if *self.busy.entry(lane.clone()).or_insert(id) != id {
+                self.next_open.insert(lane, id);
+            }
+        }
+        Ok(())
     }
 
     fn deadlines(&self, now: DateTime<Utc>, gathered: &mut Gathered) -> Result<(), Error> {
@@ -209,7 +224,10 @@ impl Engine {
             due.extend(journal.progress(id)?.filter(|progress| !keeps(holds, progress)));
         }
         due.retain(|progress| seen.insert(progress.id));
-        let candidates = due.iter().filter_map(candidate).filter(|candidate| !self.rests(candidate, ticks));
+        let candidates = due
+            .iter()
+            .filter_map(|one| candidate(&self.shared.lanes, one))
+            .filter(|candidate| !self.rests(candidate, ticks));
         gathered.candidates.extend(candidates);
         Ok(())
     }
@@ -247,8 +265,11 @@ impl Engine {
                 continue;
             }
             // Sales are all on one lane: one of them, or none while the lane is open. A shop's whole backlog may be here.
-            let lane = group.account.clone().filter(|_| group.sales);
-            if let Some(lane) = lane.map(|account| Lane::Sales(account, group.fiscal_id.clone())) {
+            if group.sales {
+                let Some(lane) = account.and_then(|account| self.shared.lanes.sales(account, group.fiscal_id.as_ref()))
+                else {
+                    continue;
+                };
                 if !self.lane_rests(&lane, ticks)
                     && !gathered.board.busy.contains(&lane)
                     && let Some(candidate) = self.first_sale(&group, seen)?
@@ -306,11 +327,12 @@ impl Engine {
 
     /// What a document needs now.
     pub(super) fn candidate(&self, id: DocId) -> Result<Option<Candidate>, Error> {
-        Ok(self.shared.queue.journal().progress(id)?.as_ref().and_then(candidate))
+        let progress = self.shared.queue.journal().progress(id)?;
+        Ok(progress.as_ref().and_then(|progress| candidate(&self.shared.lanes, progress)))
     }
 }
 
-fn candidate(progress: &Progress) -> Option<Candidate> {
+fn candidate(lanes: &Lanes, progress: &Progress) -> Option<Candidate> {
     let step = match progress.state {
         State::Queued => Step::Submit,
         State::InDoubt => Step::LookUp,
@@ -320,7 +342,7 @@ fn candidate(progress: &Progress) -> Option<Candidate> {
     Some(Candidate {
         id: progress.id,
         account: progress.account.clone()?,
-        lane: Lane::of(progress)?,
+        lane: lanes.of(progress)?,
         step,
         deadline: progress.deadline,
     })

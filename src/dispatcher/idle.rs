@@ -23,7 +23,7 @@ impl Engine {
         let journal = self.shared.queue.journal();
         let holds = journal.holds()?;
         let shut = self.shut_lanes()?;
-        let is_shut = |progress: &Progress| Lane::of(progress).is_some_and(|lane| shut.contains(&lane));
+        let is_shut = |progress: &Progress| self.shared.lanes.of(progress).is_some_and(|lane| shut.contains(&lane));
         for group in journal.groups()? {
             let served = self.is_served(group.account.as_ref());
             if served && !is_group_held(&holds, &group) && !self.only_wait_for_persons(&group, &shut, &holds)? {
@@ -94,7 +94,7 @@ impl Engine {
             after = Some(*last);
             for id in page {
                 let Some(progress) = journal.progress(id)? else { return Ok(false) };
-                let shut = Lane::of(&progress).is_some_and(|lane| shut.contains(&lane));
+                let shut = self.shared.lanes.of(&progress).is_some_and(|lane| shut.contains(&lane));
                 if !shut && !self.family_waits_for_a_person(&progress, holds)? {
                     return Ok(false);
                 }

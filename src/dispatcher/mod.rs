@@ -28,7 +28,7 @@ mod wire;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::watch;
 
-pub use lane::Lane;
+pub use lane::{Lane, Lanes};
 pub use settings::{Managed, Settings, Unreachable};
 
 use crate::error::Error;

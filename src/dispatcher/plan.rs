@@ -213,6 +213,7 @@ pub fn next_start(now: DateTime<Utc>, desk: &Desk, on_the_wire: Duration) -> Opt
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::account::ProviderKind;
     use crate::domain::id::FiscalId;
 
     fn at(text: &str) -> DateTime<Utc> {
@@ -235,7 +236,7 @@ mod tests {
     fn sale(id: u64, issuer: &str) -> Candidate {
         let account: AccountName = "shop".parse().unwrap();
         let issuer: FiscalId = issuer.parse().unwrap();
-        let lane = Lane::Sales(account.clone(), Some(issuer));
+        let lane = Lane::Sales(ProviderKind::SmartReceipt, Some(issuer));
         Candidate { id: DocId(id), account, lane, step: Step::Submit, deadline: None }
     }
 

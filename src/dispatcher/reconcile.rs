@@ -7,7 +7,6 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::bind::{self, Binding};
-use super::lane::Lane;
 use super::office::{Done, Health};
 use super::shared::Shared;
 use super::submit::{accept, after, settle_parent};
@@ -176,7 +175,7 @@ async fn take_in(
                 accept(shared, account, progress, &lost.call, *remote, How::LookUp).0.await?;
             }
             found_after_all(shared, progress, remote_id).await?;
-            done.frees = Lane::of(progress);
+            done.frees = shared.lanes.of(progress);
         }
         LookUpOutcome::Ambiguous(ids) => {
             let why = format!(
@@ -186,7 +185,7 @@ async fn take_in(
                 progress.key
             );
             hold(shared, id, "ambiguous", why).await?;
-            done.frees = Lane::of(progress);
+            done.frees = shared.lanes.of(progress);
         }
         LookUpOutcome::NotFound => {
             negative(shared, progress, lost, (now, sure), "the provider does not list it", &mut done).await?
@@ -196,7 +195,7 @@ async fn take_in(
             done.health = Health::Nothing;
             let settled = after(lost.ended_at, lost.settle).unwrap_or(now);
             let event = if now >= settled {
-                done.frees = Lane::of(progress);
+                done.frees = shared.lanes.of(progress);
                 DocEvent::NotThere { why, due_at: None }
             } else {
                 DocEvent::LookedUp { counts: false, why, due_at: Some(settled) }
@@ -206,7 +205,7 @@ async fn take_in(
         LookUpOutcome::CannotTell(why) => {
             done.health = Health::Nothing;
             hold(shared, id, "cannot_tell", why).await?;
-            done.frees = Lane::of(progress);
+            done.frees = shared.lanes.of(progress);
         }
         LookUpOutcome::Failed { why, retry_after } => {
             done.health = Health::Unread;
@@ -239,7 +238,7 @@ async fn negative(
             let why = format!("{why}, but the clock was set since it was sent");
             return not_yet(shared, id, why, after(now, lost.settle)).await;
         }
-        done.frees = Lane::of(progress);
+        done.frees = shared.lanes.of(progress);
         let why = format!(
             "{why}, but this machine's clock was set since it was sent, so that it may be there at another time: look \
              at the provider, then `staffetta resolve`"
@@ -260,7 +259,7 @@ async fn negative(
         shared.record(id, State::InDoubt, vec![DocEvent::LookedUp { counts: true, why, due_at }]).await?;
         return Ok(());
     }
-    done.frees = Lane::of(progress);
+    done.frees = shared.lanes.of(progress);
     let why = format!("{why}, asked {NEGATIVES} times after the settle time");
     let stamp = matches!(progress.kind, Kind::NoteNumber)
         || (progress.kind == Kind::Void

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use tokio::runtime::Handle;
 use tokio::sync::{RwLock, mpsc, oneshot};
 
+use super::lane::Lanes;
 use super::settings::Settings;
 use super::wire::Wire;
 use crate::clock::Clock;
@@ -42,6 +43,7 @@ pub(super) struct Shared {
     reads: Arc<RwLock<()>>,
     /// The accounts of one company, by each of them.
     companies: Arc<Companies>,
+    pub(super) lanes: Arc<Lanes>,
 }
 
 impl Shared {
@@ -50,7 +52,8 @@ impl Shared {
         let wire = Arc::new(Wire::new(settings.in_flight));
         let (own, reads) = (Arc::default(), Arc::default());
         let companies = queue.accounts().companies(queue.journal())?.clone();
-        Ok((Shared { queue, settings: Arc::new(settings), wire, taken, own, reads, companies }, told))
+        let lanes = Arc::new(Lanes::new(queue.accounts().iter().map(|account| &**account)));
+        Ok((Shared { queue, settings: Arc::new(settings), wire, taken, own, reads, companies, lanes }, told))
     }
 
     pub(super) fn now(&self) -> DateTime<Utc> {

@@ -188,7 +188,7 @@ async fn ready_after_all(
         Binding::Ready(call) => Ok(call),
         Binding::Wait(why) => {
             tracing::debug!(key = %progress.key, why, "waits");
-            Err(Box::new(Done { rests: Lane::of(progress), ..Done::of(Health::Nothing) }))
+            Err(Box::new(Done { rests: shared.lanes.of(progress), ..Done::of(Health::Nothing) }))
         }
         Binding::Hold { code, why } => {
             let held = DocEvent::Held { code: code.to_owned(), why };

@@ -13,7 +13,7 @@ use super::model::Step;
 use crate::clock::Clock;
 use crate::dispatcher::bind::{self, Binding};
 use crate::dispatcher::plan::{self, Action, Board, Candidate, Desk};
-use crate::dispatcher::{Lane, plan as planning};
+use crate::dispatcher::{Lanes, plan as planning};
 use crate::domain::calendar::Window;
 use crate::domain::event::{DocEvent, Hold, How};
 use crate::domain::outcome::{HoldReason, Refusal, Remote, RemoteItem};
@@ -61,6 +61,7 @@ impl Machine {
         let due = self.due(State::Queued)?;
         let journal = self.queue()?.journal();
         let open = journal.open_calls().map_err(|error| error.to_string())?;
+        let lanes = Lanes::new(self.queue()?.accounts().iter().map(|account| &**account));
         let desk = Desk::of(8, Window::NONE);
         let board = Board {
             free: 8,
@@ -69,13 +70,13 @@ impl Machine {
                 .iter()
                 .filter_map(|progress| Some((progress.account.clone()?, desk.clone())))
                 .collect::<HashMap<_, _>>(),
-            busy: open.iter().filter_map(Lane::of).collect::<HashSet<_>>(),
+            busy: open.iter().filter_map(|one| lanes.of(one)).collect::<HashSet<_>>(),
         };
         let candidate = |progress: &Progress| {
             Some(Candidate {
                 id: progress.id,
                 account: progress.account.clone()?,
-                lane: Lane::of(progress)?,
+                lane: lanes.of(progress)?,
                 step: planning::Step::Submit,
                 deadline: progress.deadline,
             })

@@ -153,3 +153,59 @@ async fn dispatch_keeps_one_open_call_a_lane_and_lets_other_lanes_go_on() {
     bench.drained().await;
     assert_eq!(bench.get("b").state, State::Registered);
 }
+
+/// Two tills' accounts at one provider: each finds the other's sales in its lists.
+fn of_one_company() -> Vec<Account> {
+    let mut all = accounts();
+    let name = all[1].name.clone();
+    all[1] = Account { name, ..all[0].clone() };
+    all
+}
+
+fn sell_by(bench: &Bench, account: &str, key: &str) {
+    let sale = Receipt::new("12345678903".parse().unwrap())
+        .item(Item::new("Caffè", "1.20".parse().unwrap(), VatRate::Ten))
+        .cash("1.20".parse().unwrap());
+    bench.queue.enqueue(key, NewDocument::from(sale.build().unwrap()).account(account.parse().unwrap())).unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_keeps_one_lane_for_a_vat_number_that_two_accounts_sell_for() {
+    let mut bench = Bench::of(MORNING, of_one_company());
+    sell_by(&bench, "shop-roma", "a");
+    sell_by(&bench, "shop-milano", "b");
+    sell_by(&bench, "shop-roma", "c");
+    bench.roma.will_answer([unknown()]).will_find([LookUpOutcome::NotFound, LookUpOutcome::NotFound]);
+    bench.start();
+    bench.drained().await;
+    assert_eq!((bench.roma.submitted(), bench.milano.submitted()), (keys_of(&["a", "a", "c"]), keys_of(&["b"])));
+    let first = |script: &Script, key: &str| *script.seen(&format!("submit {key}")).last().unwrap();
+    let (a, b, c) = (first(&bench.roma, "a"), first(&bench.milano, "b"), first(&bench.roma, "c"));
+    assert!(a <= b && b <= c, "{a} {b} {c}");
+}
+
+fn keys_of(keys: &[&str]) -> Vec<String> {
+    keys.iter().map(|key| (*key).to_owned()).collect()
+}
+
+/// It was held, and is in doubt again while another sale is on the wire.
+#[tokio::test(start_paused = true)]
+async fn dispatch_sends_nothing_past_what_is_in_doubt_again_behind_another_sale() {
+    let mut bench = Bench::new(MORNING);
+    bench.sell("a");
+    let which = LookUpOutcome::Ambiguous(vec!["x".to_owned(), "y".to_owned()]);
+    bench.roma.will_answer([unknown()]).will_find([which]);
+    bench.start();
+    bench.drained().await;
+    bench.roma.takes(Duration::from_secs(30)).will_find(
+        (0..3)
+            .map(|_| LookUpOutcome::Failed { why: "no list".to_owned(), retry_after: Some(Duration::from_secs(300)) }),
+    );
+    bench.sell("b");
+    bench.pass(Duration::from_secs(5)).await;
+    assert_eq!(bench.roma.submitted(), ["a", "b"]);
+    assert!(bench.queue.retry("a", "anna", "look again").unwrap().done);
+    bench.sell("c");
+    bench.drained().await;
+    assert_eq!(bench.roma.submitted(), ["a", "b", "a", "c"]);
+}

@@ -169,7 +169,7 @@ fn registered(id: &str) -> SubmitOutcome {
 }
 
 fn lane(shop: usize) -> Lane {
-    Lane::Sales("shop".parse().unwrap(), Some(SHOPS[shop].parse().unwrap()))
+    Lane::Sales(shop::account().provider, Some(SHOPS[shop].parse().unwrap()))
 }
 
 #[tokio::test]

@@ -93,7 +93,7 @@ async fn a_correction_waits_for_one_that_was_sent_on_another_lane_since_it_was_g
     assert!(shared.record(a.id, State::Sending, vec![accepted]).await.unwrap());
     shared.queue.enqueue("by-key", Return::of(Parent::Key("a".parse().unwrap())).line(0, 1)).unwrap();
     let (by_id, by_key) = (progress(&shared, "by-id"), progress(&shared, "by-key"));
-    assert_ne!(Lane::of(&by_id), Lane::of(&by_key));
+    assert_ne!(shared.lanes.of(&by_id), shared.lanes.of(&by_key));
     // Handed over together.
     let (first, second) = (intend(&shared, &by_id, None), intend(&shared, &by_key, None));
     assert!(matches!(first.await, Ok(Intent::Written)));
