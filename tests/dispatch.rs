@@ -100,8 +100,12 @@ impl Script {
             None => LookUpOutcome::NotFound,
         };
         let answered = inner.remembers && !matches!(outcome, LookUpOutcome::Failed { .. });
-        let skew = answered.then(|| self.skew());
-        (Answer { clock_skew_ms: skew, ..Answer::without_http(outcome) }, inner.slow_look)
+        let clock_skew_ms = answered.then(|| self.skew());
+        let status = match &outcome {
+            LookUpOutcome::Failed { why, .. } => why.strip_prefix("HTTP ").and_then(|status| status.parse().ok()),
+            _ => None,
+        };
+        (Answer { outcome, status, clock_skew_ms }, inner.slow_look)
     }
     fn looks_for(&self, slow: Duration) -> &Script {
         self.inner.lock().unwrap().slow_look = slow;
@@ -179,7 +183,13 @@ impl Provider for Script {
     async fn track(&self, tracked: &Tracked) -> Answer<TrackOutcome> {
         self.see(format!("track {}", tracked.call.key));
         let told = self.inner.lock().unwrap().tracks.pop_front();
-        Answer::without_http(told.unwrap_or_else(|| {
+        let status = match &told {
+            Some(TrackOutcome::Unreadable { why, .. }) => {
+                why.strip_prefix("HTTP ").and_then(|status| status.parse().ok())
+            }
+            _ => None,
+        };
+        let outcome = told.unwrap_or_else(|| {
             let mut remote = tracked.remote.clone();
             remote.status = Some("ready".to_owned());
             remote.document_number = Some("DCW2026/1".to_owned());
@@ -194,7 +204,8 @@ impl Provider for Script {
                     .collect();
             }
             TrackOutcome::Registered(Box::new(remote))
-        }))
+        });
+        Answer { status, ..Answer::without_http(outcome) }
     }
 }
 

@@ -3,13 +3,14 @@
 //! ([`Clock::monotonic`](crate::clock::Clock::monotonic)): a wall clock that jumps closes no gate for a year.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::id::DocId;
 use crate::domain::retry::Backoff;
+use crate::provider::turns::Turns;
 
 /// An account's gate.
-#[derive(Debug, Clone)]
 pub(super) struct Gate {
     /// Requests allowed at once: one until the provider has answered, then twice as many with each answer (slow start).
     window: usize,
@@ -19,15 +20,18 @@ pub(super) struct Gate {
     failures: u32,
     /// Pauses wanted in a row.
     pauses: u32,
-    /// Nothing before this moment: the provider is down, or asked for a pause.
+    /// Nothing before this moment: the provider is down.
     closed_until: Option<Duration>,
+    /// Nothing before this moment: the provider asked for a pause.
+    paused_until: Option<Duration>,
     /// Questions in a row that brought no answer that can be read.
     unread: u32,
     /// No question before this moment. Sales go on meanwhile: a provider that takes them may show no list of them.
     silent_until: Option<Duration>,
-    /// The next moment that `requests_per_minute` allows.
-    next_slot: Option<Duration>,
-    requests_per_minute: u32,
+    /// No question before this moment: the provider was asked too much.
+    spared_until: Option<Duration>,
+    /// What `requests_per_minute` allows.
+    pub(super) turns: Arc<Turns>,
     /// Documents that wait because the line was down: due at once when it is up again, until they are sent.
     pub(super) backed_off: HashSet<DocId>,
     /// The account's number, for jitter: the tills of one account do not come back together.
@@ -35,17 +39,18 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    pub(super) fn new(requests_per_minute: u32, who: u64) -> Gate {
+    pub(super) fn new(turns: Arc<Turns>, who: u64) -> Gate {
         Gate {
             window: 1,
             under_way: 0,
             failures: 0,
             pauses: 0,
             closed_until: None,
+            paused_until: None,
             unread: 0,
             silent_until: None,
-            next_slot: None,
-            requests_per_minute,
+            spared_until: None,
+            turns,
             backed_off: HashSet::new(),
             who,
         }
@@ -54,7 +59,7 @@ impl Gate {
     /// How many requests may be begun now. Of a provider that keeps up with all that there may be at once, so many more
     /// as may be begun `ahead` of their turn.
     pub(super) fn free(&self, now: Duration, most: usize, ahead: usize) -> usize {
-        let limited = self.requests_per_minute > 0;
+        let limited = self.turns.are_limited();
         let steady = self.failures == 0 && self.pauses == 0 && self.unread == 0 && self.window >= most && !limited;
         let free = self.window.saturating_add(if steady { ahead } else { 0 }).saturating_sub(self.under_way);
         match self.opens_in(now) {
@@ -66,21 +71,18 @@ impl Gate {
 
     /// In how long it opens, if it is closed now.
     pub(super) fn opens_in(&self, now: Duration) -> Option<Duration> {
-        left(self.closed_until.max(self.next_slot), now)
+        left(self.closed_until.max(self.paused_until).max(Some(self.turns.next())), now)
     }
 
     /// In how long questions may be asked again, if they may not be now.
     pub(super) fn hears_in(&self, now: Duration) -> Option<Duration> {
-        left(self.silent_until, now)
+        left(self.silent_until.max(self.spared_until), now)
     }
 
     /// A request starts.
     pub(super) fn started(&mut self, now: Duration) {
         self.under_way += 1;
-        if self.requests_per_minute > 0 {
-            let step = Duration::from_secs(60) / self.requests_per_minute;
-            self.next_slot = Some(self.next_slot.map_or(now, |slot| slot.max(now)) + step);
-        }
+        self.turns.take(now);
     }
 
     /// The provider answered: whatever it said, it is there.
@@ -139,8 +141,18 @@ impl Gate {
             }
             None => backoff.delay(self.pauses, self.who),
         };
-        self.closed_until = self.closed_until.max(now.checked_add(pause));
+        self.paused_until = self.paused_until.max(now.checked_add(pause));
         self.window = 1;
+    }
+
+    /// It wants a pause, and that was its answer to a question: the next one waits so long again after the pause, while
+    /// sales are sent.
+    pub(super) fn pause_questions(&mut self, now: Duration, wanted: Option<Duration>, backoff: &Backoff) {
+        self.pause(now, wanted, backoff);
+        self.unread = self.unread.saturating_add(1);
+        let pause = self.paused_until.map_or(Duration::ZERO, |until| until.saturating_sub(now));
+        let wait = pause.saturating_mul(2).max(backoff.delay(self.unread, self.who));
+        self.spared_until = self.spared_until.max(now.checked_add(wait));
     }
 
     /// A request ended that says nothing of the provider (nothing left, a hold).
@@ -162,10 +174,15 @@ fn left(until: Option<Duration>, now: Duration) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::SystemClock;
+
+    fn gate() -> Gate {
+        Gate::new(Arc::new(Turns::new(0, Arc::new(SystemClock))), 1)
+    }
 
     #[test]
     fn any_number_of_requests_can_be_allowed_at_once() {
-        let mut gate = Gate::new(0, 1);
+        let mut gate = gate();
         for _ in 0..=usize::BITS {
             gate.started(Duration::ZERO);
             gate.answered(usize::MAX);
@@ -181,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_question_in_vain_silences_questions_alone() {
-        let mut gate = Gate::new(0, 1);
+        let mut gate = gate();
         gate.answered(8);
         gate.started(Duration::ZERO);
         gate.unread(Duration::ZERO, &backoff());
@@ -197,7 +214,7 @@ mod tests {
 
     #[test]
     fn a_question_in_vain_after_a_failure_is_one_more_pause() {
-        let mut gate = Gate::new(0, 1);
+        let mut gate = gate();
         gate.failed(Duration::ZERO, &backoff());
         gate.failed(SECOND, &backoff());
         gate.unread(3 * SECOND, &backoff());
@@ -206,5 +223,24 @@ mod tests {
         assert_eq!(gate.opens_in(5 * SECOND), Some(2 * SECOND), "as long as before, not longer");
         gate.answered(8);
         assert_eq!((gate.opens_in(5 * SECOND), gate.hears_in(5 * SECOND)), (None, None), "all is well again");
+    }
+
+    #[test]
+    fn a_pause_is_kept_whatever_else_is_answered() {
+        let mut gate = gate();
+        gate.failed(Duration::ZERO, &backoff());
+        gate.pause(Duration::ZERO, Some(60 * SECOND), &backoff());
+        gate.answered(8);
+        assert!(gate.opens_in(Duration::ZERO) >= Some(60 * SECOND), "{:?}", gate.opens_in(Duration::ZERO));
+        assert_eq!(gate.opens_in(90 * SECOND), None);
+    }
+
+    #[test]
+    fn after_a_pause_for_a_question_sales_have_as_long_before_the_next() {
+        let mut gate = gate();
+        gate.pause_questions(Duration::ZERO, Some(60 * SECOND), &backoff());
+        let opens = gate.opens_in(Duration::ZERO).unwrap();
+        assert!((60 * SECOND..=90 * SECOND).contains(&opens), "{opens:?}");
+        assert_eq!(gate.hears_in(Duration::ZERO), Some(2 * opens));
     }
 }

@@ -3,17 +3,21 @@
 //! A sale that was taken makes only the next one of its lane ready: that one is looked for alone and put into the stock,
 //! so that a backlog is drained without looking through it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::engine::{Engine, Work};
+use super::office::Done;
 use super::plan::{self, Action, Step};
 use super::reconcile::Skew;
 use super::stock::Stock;
 use super::submit::Errand;
 use super::{reconcile, submit, track};
 use crate::domain::state::State;
+use crate::provider::turns::{self, Turns};
 
 /// For a timer alone the journal is looked through again only so many times as long later as that took, …
 const BETWEEN: u32 = 4;
@@ -139,6 +143,7 @@ impl Engine {
             office.gate.backed_off.remove(id);
         }
         let (shared, account, skew_ms) = (self.shared.clone(), office.account.clone(), office.skew_ms);
+        let turns = &office.gate.turns;
         let mut work = Work {
             account: account.name.clone(),
             ids: action.ids().to_vec(),
@@ -158,24 +163,32 @@ impl Engine {
                 let behind = self.unwritten.get(&lane).copied();
                 let desk = office.desk(&shared, self.shared.ticks());
                 let errand = Errand { id, lane, behind, desk, pass: office.closings.pass() };
-                self.tasks.spawn(submit::submit(shared, provider, account, errand))
+                spawn(&mut self.tasks, turns, submit::submit(shared, provider, account, errand))
             }
             Action::LookUp(id, _, lane) => {
                 self.busy.entry(lane).or_insert(id);
                 let noted = self.skews.values().find(|(sent, _)| *sent == id).map(|(_, skew_ms)| *skew_ms);
                 let then = noted.or(office.earlier_skew_ms);
                 let skew = Skew { now: skew_ms.unwrap_or(0), then, sure: noted.is_some() };
-                self.tasks.spawn(reconcile::look_up(shared, provider, account, id, skew))
+                spawn(&mut self.tasks, turns, reconcile::look_up(shared, provider, account, id, skew))
             }
             Action::Track(_, ids) => {
                 office.tracking = true;
                 work.tracking = true;
-                self.tasks.spawn(track::track(shared, provider, account, ids))
+                spawn(&mut self.tasks, turns, track::track(shared, provider, account, ids))
             }
         };
         self.under_way.extend(&work.ids);
         self.work.insert(handle.id(), work);
     }
+}
+
+fn spawn(
+    tasks: &mut JoinSet<Done>,
+    turns: &Arc<Turns>,
+    task: impl Future<Output = Done> + Send + 'static,
+) -> AbortHandle {
+    if turns.are_limited() { tasks.spawn(turns::begun_by(Arc::clone(turns), task)) } else { tasks.spawn(task) }
 }
 
 #[cfg(test)]

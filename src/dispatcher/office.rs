@@ -20,6 +20,7 @@ use crate::domain::outcome::{HoldAnswer, HoldReason, HoldScope};
 use crate::domain::trust;
 use crate::error::Error;
 use crate::provider::Provider;
+use crate::provider::turns::Turns;
 
 /// Equal permanent refusals in a row after which a VAT number is held (PROVIDERS.md 5).
 const REFUSALS_IN_A_ROW: usize = 3;
@@ -40,6 +41,8 @@ pub(super) enum Health {
     Unread,
     /// It wants a pause, and may say for how long.
     Pause(Option<Duration>),
+    /// The same in answer to a question.
+    PauseAsking(Option<Duration>),
     /// Nothing was asked.
     Nothing,
 }
@@ -110,7 +113,7 @@ impl Office {
         let who = number(&keyed(&journal_id, managed.account.name.as_str().as_bytes()));
         let share = who % 1_000;
         Office {
-            gate: Gate::new(managed.requests_per_minute, who),
+            gate: Gate::new(Arc::new(Turns::new(managed.requests_per_minute, Arc::clone(shared.queue.clock()))), who),
             closings: Closings::default(),
             secret: secret_of(&managed, &journal_id),
             earlier_skew_ms: shared.queue.last_skew_ms(&managed.account.name),
@@ -142,7 +145,7 @@ impl Office {
 
     /// A request has ended: what it says of the provider.
     pub(super) fn heard(&mut self, health: &Health, ticks: Duration, settings: &Settings) {
-        if matches!(health, Health::Failed | Health::Pause(_)) {
+        if matches!(health, Health::Failed | Health::Pause(_) | Health::PauseAsking(_)) {
             self.closings.close();
         }
         match health {
@@ -151,6 +154,7 @@ impl Office {
             Health::Read => self.gate.read(settings.in_flight),
             Health::Unread => self.gate.unread(ticks, &settings.backoff),
             Health::Pause(wanted) => self.gate.pause(ticks, *wanted, &settings.backoff),
+            Health::PauseAsking(wanted) => self.gate.pause_questions(ticks, *wanted, &settings.backoff),
             Health::Nothing => self.gate.ended(),
         }
     }

@@ -208,7 +208,7 @@ async fn take_in(
             done.frees = shared.lanes.of(progress);
         }
         LookUpOutcome::Failed { why, retry_after } => {
-            done.health = Health::Unread;
+            done.health = if answer.status == Some(429) { Health::PauseAsking(retry_after) } else { Health::Unread };
             not_yet(shared, id, why, later(retry_after)).await?;
         }
         LookUpOutcome::Hold(answer) => {

@@ -22,6 +22,7 @@ use crate::domain::retry::Backoff;
 use crate::domain::state::{Progress, State};
 use crate::error::Error;
 use crate::journal::View;
+use crate::provider::turns;
 use crate::provider::{Call, Provider};
 use crate::queue::parents;
 
@@ -118,6 +119,7 @@ async fn attempt(
             Objection::Answered(answer) => take_in(shared, account, &progress, errand, &call, answer).await,
         };
     }
+    turns::wait().await;
     // That took time: it is asked again where the request starts.
     let against = if !plan::may_start(shared.now(), &errand.desk, shared.settings.on_the_wire()) {
         Some("the blackout is too near")

@@ -79,6 +79,9 @@ async fn ask(shared: &Shared, provider: Arc<dyn Provider>, account: &Account, id
     let mut done = Done::of(if heard { Health::Read } else { Health::Unread });
     let mut recorded = Vec::with_capacity(followed.len());
     for (followed, answer) in followed.iter().zip(answers) {
+        if let (Some(429), TrackOutcome::Unreadable { retry_after, .. }) = (answer.status, &answer.outcome) {
+            done.health = Health::PauseAsking(*retry_after);
+        }
         done.clock_skew_ms = answer.clock_skew_ms.or(done.clock_skew_ms);
         match &answer.outcome {
             // Said of this document before: who released the hold since need not hear it until the provider has tried again.

@@ -19,6 +19,7 @@ use self::kept::{Ends, Habit, Trip, Way};
 use super::classify::OTHERS_ANSWER;
 use super::config::ConfigError;
 use super::moment::Moment;
+use super::turns;
 use crate::clock::Clock;
 use crate::domain::limits::{MAX_ANSWER, MAX_REASON, MAX_RETRY_AFTER_S};
 
@@ -107,6 +108,7 @@ impl Http {
 
     /// Sends a submission. With a successful answer comes its trip: who reads the answer says whether it is this one's.
     pub(crate) async fn submit(&self, request: Request) -> Result<(Reply, Option<Trip<'_>>), Broken> {
+        turns::count();
         let trip = self.habit.begin(request.again);
         let client = match trip.way() {
             Way::Own => &self.own,
@@ -128,6 +130,8 @@ impl Http {
 
     /// Sends a request that may be repeated without harm.
     pub(crate) async fn read(&self, request: Request) -> Result<Reply, Broken> {
+        turns::wait().await;
+        turns::count();
         Ok(self.send(&self.read, request).await?.0)
     }
 

@@ -17,6 +17,7 @@ mod receipt;
 mod session;
 mod smart_receipt;
 mod stamp;
+pub(crate) mod turns;
 mod verdict;
 mod wall;
 

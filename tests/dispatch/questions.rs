@@ -118,3 +118,28 @@ async fn dispatch_tells_a_person_of_a_doubt_that_lasts() {
     bench.drained().await;
     assert_eq!((bench.get("lost").state, bench.asks("lost")), (State::Registered, vec![]));
 }
+
+/// "Not so many" is said to the account, whatever was asked; but sales have as long before the next question.
+#[tokio::test(start_paused = true)]
+async fn dispatch_pauses_the_account_where_a_question_is_one_too_many() {
+    let pause = Some(Duration::from_secs(600));
+    for look_up in [false, true] {
+        let mut bench = Bench::of(MORNING, company());
+        bench.roma.will_tell([TrackOutcome::Unreadable { why: "HTTP 429".to_owned(), retry_after: pause }]);
+        if look_up {
+            let slowly = LookUpOutcome::Failed { why: "HTTP 429".to_owned(), retry_after: pause };
+            bench.roma.will_answer([unknown()]).will_find([slowly, LookUpOutcome::Found(remote("r9"))]);
+        }
+        bench.sell("a");
+        bench.start();
+        let question = if look_up { "look_up a" } else { "track a" };
+        while bench.roma.seen(question).is_empty() {
+            bench.pass(Duration::from_secs(1)).await;
+        }
+        let asked = bench.roma.seen(question)[0];
+        bench.sell_at("b", &fiscal_id(0));
+        bench.drained().await;
+        assert!(bench.roma.seen("submit b")[0] - asked >= TimeDelta::seconds(600), "{look_up}");
+        assert!(bench.roma.seen(question)[1] - asked >= TimeDelta::seconds(1_200), "{look_up}");
+    }
+}
