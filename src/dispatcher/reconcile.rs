@@ -204,6 +204,7 @@ async fn take_in(
         }
         LookUpOutcome::CannotTell(why) => {
             done.health = Health::Nothing;
+            let why = format!("{why}: look at the provider, then `staffetta resolve {}`", progress.key);
             hold(shared, id, "cannot_tell", why).await?;
             done.frees = shared.lanes.of(progress);
         }

@@ -218,7 +218,7 @@ pub(crate) fn pdf(reply: super::http::Reply) -> Result<Fetched, CallError> {
 impl From<NoRead> for CallError {
     fn from(why: NoRead) -> CallError {
         match why {
-            NoRead::Failed { why, .. } => CallError::Unanswered(why),
+            NoRead::Failed { why, .. } | NoRead::Endless(why) => CallError::Unanswered(why),
             NoRead::Hold(hold) => CallError::Hold(hold),
             NoRead::Gone(why) => CallError::NotFound(why),
         }

@@ -115,6 +115,8 @@ pub(crate) enum NoRead {
     Hold(HoldAnswer),
     /// There is no such document.
     Gone(String),
+    /// It can be read and would not tell, however often: there is too much of it.
+    Endless(String),
 }
 
 impl NoRead {
@@ -136,6 +138,7 @@ impl NoRead {
             NoRead::Failed { why, retry_after } => LookUpOutcome::Failed { why, retry_after },
             NoRead::Hold(hold) => LookUpOutcome::Hold(hold),
             NoRead::Gone(why) => LookUpOutcome::Failed { why, retry_after: None },
+            NoRead::Endless(why) => LookUpOutcome::CannotTell(why),
         }
     }
 
@@ -144,6 +147,7 @@ impl NoRead {
             NoRead::Failed { why, retry_after } => StandingOutcome::Failed { why, retry_after },
             NoRead::Hold(hold) => StandingOutcome::Hold(hold),
             NoRead::Gone(_) => StandingOutcome::Untold,
+            NoRead::Endless(why) => StandingOutcome::Failed { why, retry_after: None },
         }
     }
 
@@ -152,6 +156,7 @@ impl NoRead {
             NoRead::Failed { why, retry_after } => TrackOutcome::Unreadable { why, retry_after },
             NoRead::Hold(hold) => TrackOutcome::Hold(hold),
             NoRead::Gone(why) => TrackOutcome::Gone { why },
+            NoRead::Endless(why) => TrackOutcome::Unreadable { why, retry_after: None },
         }
     }
 }

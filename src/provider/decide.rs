@@ -27,7 +27,7 @@ pub(crate) fn few(mut found: Vec<(String, Value)>) -> Result<Vec<(String, Value)
     found.sort_by(|(a, _), (b, _)| a.cmp(b));
     found.dedup_by(|(a, _), (b, _)| a == b);
     if found.len() > MAX_CANDIDATES {
-        return Err(NoRead::failed(format!("{} receipts look like it: too many to read", found.len())));
+        return Err(NoRead::Endless(format!("{} receipts look like it: too many to read", found.len())));
     }
     Ok(found)
 }

@@ -43,7 +43,7 @@ impl Pages {
             return Ok(Vec::new());
         }
         if self.pages > self.most {
-            return Err(NoRead::failed(format!("the list goes on after {} pages", self.most)));
+            return Err(NoRead::Endless(format!("the list goes on after {} pages", self.most)));
         }
         let mut new = Vec::with_capacity(rows.len());
         for row in rows {

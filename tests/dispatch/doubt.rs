@@ -213,3 +213,19 @@ async fn dispatch_does_not_send_again_what_a_look_up_finds_after_a_person_said_t
     bench.drained().await;
     assert_eq!((bench.roma.submitted().len(), bench.get("a").state), (1, State::Registered));
 }
+
+/// Its lane goes on, and the person is told what to do.
+#[tokio::test(start_paused = true)]
+async fn dispatch_holds_at_once_what_no_look_up_can_tell() {
+    let mut bench = Bench::new(MORNING);
+    let endless = LookUpOutcome::CannotTell("the list goes on after 200 pages".to_owned());
+    bench.roma.will_answer([unknown()]).will_find([endless]);
+    bench.sell("a");
+    bench.sell("b");
+    bench.start();
+    bench.drained().await;
+    let view = bench.get("a");
+    assert_eq!((view.state, bench.get("b").state), (State::Held, State::Registered));
+    let why = view.reason.unwrap();
+    assert!(why.contains("200 pages") && why.contains("staffetta resolve a"), "{why}");
+}

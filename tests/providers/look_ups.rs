@@ -310,9 +310,21 @@ async fn a_reading_that_fails_is_never_not_found() {
 }
 
 #[tokio::test]
-async fn a_window_of_months_is_a_persons_matter() {
-    let lost = Lost { ended_at: time("2027-03-22T12:00:00Z"), ..sale() };
-    assert_eq!(Shop::of(vec![]).look_up(OPENAPI, &lost, &[]).await, "failed");
+async fn what_is_too_much_to_be_read_is_a_persons_matter() {
+    let months = Lost { ended_at: time("2027-03-22T12:00:00Z"), ..sale() };
+    assert_eq!(Shop::of(vec![]).look_up(OPENAPI, &months, &[]).await, "cannot_tell");
+    let shop =
+        |number: usize, row: &dyn Fn(&str) -> Value| Shop::of((0..number).map(|n| row(&format!("n{n}"))).collect());
+    let twin = |id: &str| row(id, value!({}));
+    assert_eq!(shop(51, &twin).look_up(OPENAPI, &sale(), &[]).await, "cannot_tell");
+    let twin = |id: &str| bare(id, "ready", "2026-11-22 12:00:10", "3.80");
+    assert_eq!(shop(51, &twin).look_up(SMART, &lost(SMART, Kind::Receipt), &[]).await, "cannot_tell");
+    // A list without an end.
+    for provider in [OPENAPI, SMART] {
+        let mut shop = shop(201, &|id| row(id, value!({"cash_payment_amount": 1, "total_amount": 1})));
+        shop.page = 1;
+        assert_eq!(shop.look_up(provider, &lost(provider, Kind::Receipt), &[]).await, "cannot_tell");
+    }
 }
 
 /// A row as Smart Receipt lists it: no lines, no payments, no zone.

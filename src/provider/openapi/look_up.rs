@@ -42,9 +42,9 @@ impl Openapi {
     ) -> Result<LookUpOutcome, NoRead> {
         let window = Window::of(lost);
         let tag = receipt::tag(&lost.call.key);
-        let days = window.days(MAX_LOOK_UP_DAYS).ok_or_else(|| {
-            NoRead::failed(format!("it was under way for more than {MAX_LOOK_UP_DAYS} days; a person must look for it"))
-        })?;
+        let days = window
+            .days(MAX_LOOK_UP_DAYS)
+            .ok_or_else(|| NoRead::Endless(format!("it was under way for more than {MAX_LOOK_UP_DAYS} days")))?;
         let wanted = |id: &str, row: &Value| {
             let origin = tagged(row, &tag);
             let possible = origin == Tagged::Ours || (origin == Tagged::No && window.holds(row));

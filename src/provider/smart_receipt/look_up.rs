@@ -99,7 +99,7 @@ impl SmartReceipt {
         let ids = returns(&sale).ok_or_else(|| NoRead::failed("the sale does not tell its returns"))?;
         let unclaimed: Vec<String> = ids.into_iter().filter(|id| id != parent && !claimed.is_claimed(id)).collect();
         if unclaimed.len() > MAX_CANDIDATES {
-            return Err(NoRead::failed(format!("{} returns may be it: too many to read", unclaimed.len())));
+            return Err(NoRead::Endless(format!("{} returns may be it: too many to read", unclaimed.len())));
         }
         let mut children = Vec::new();
         for id in unclaimed {
