@@ -11,6 +11,7 @@ mod kept;
 mod look_ups;
 mod never;
 mod requests;
+mod standing;
 mod submissions;
 mod tokens;
 mod tracking;
@@ -24,7 +25,9 @@ use staffetta::clock::Clock;
 use staffetta::domain::account::{Account, ProviderKind};
 use staffetta::domain::calendar::Window;
 use staffetta::domain::document::{Body, Kind};
-use staffetta::domain::outcome::{HoldScope, LookUpOutcome, Remote, SubmitOutcome, TrackOutcome};
+use staffetta::domain::outcome::{
+    HoldScope, LookUpOutcome, Remote, Standing, StandingOutcome, SubmitOutcome, TrackOutcome,
+};
 use staffetta::provider::config::{CreatedOn, StampPaths};
 use staffetta::provider::{AccountConfig, Adapter, Call, Claimed, Endpoint, Lost, Tracked, connect_adapter};
 

@@ -80,6 +80,21 @@ impl Shop {
         }
     }
 
+    /// What there is about the parent of a correction.
+    pub async fn standing(self, provider: ProviderKind, call: &Call) -> (StandingOutcome, Vec<String>) {
+        let server = FaultServer::start(move |request| self.answer(provider, request)).await;
+        let answer = adapter(provider, &server).standing(call).await;
+        (answer.outcome, server.lines().into_iter().filter(|line| !line.contains("/login")).collect())
+    }
+
+    pub fn alone(self, id: &'static str, more: Value) -> Shop {
+        Shop { alone: vec![(id, more)], ..self }
+    }
+
+    pub fn broken(self, broken: &'static str) -> Shop {
+        Shop { broken, ..self }
+    }
+
     pub async fn look_up(self, provider: ProviderKind, lost: &Lost, claimed: &'static [&'static str]) -> String {
         let server = FaultServer::start(move |request| self.answer(provider, request)).await;
         let answer = adapter(provider, &server).look_up(lost, &Others(claimed)).await;
