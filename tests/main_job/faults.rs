@@ -124,10 +124,13 @@ impl Case {
     }
 
     fn plan(&self, kind: Kind, step: Step) -> FaultPlan {
-        // A-Cube answers a void without its id: that is asked for at once, and tracking asks after it.
-        let asked_before = self.provider == SMART && kind == Kind::Void && self.stage == Stage::Verdict;
+        // Before a correction is sent the same is asked. And A-Cube answers a void without its id: that is asked for at once,
+        // and tracking asks after it.
+        let before = self.stage != Stage::Before;
+        let void_id = self.provider == SMART && kind == Kind::Void && self.stage == Stage::Verdict;
         let once = |fault: Fault, call: Call| {
-            let skip = u64::from(asked_before && call == Call::Get);
+            let asked = plan::own_steps(self.provider, kind, Stage::Before).iter().any(|step| step.call(kind) == call);
+            let skip = u64::from(before && asked) + u64::from(void_id && call == Call::Get);
             Rule::new(fault).call(call).skip(skip).times(1)
         };
         let mut rules = Vec::new();
@@ -243,10 +246,12 @@ macro_rules! stages {
 }
 
 stages! {
+    openapi_question_before_a_correction: OPENAPI, Stage::Before;
     openapi_login_and_submission: OPENAPI, Stage::Submission;
     openapi_look_up_of_what_arrived: OPENAPI, Stage::Lost { processed: true };
     openapi_look_up_of_what_did_not_arrive: OPENAPI, Stage::Lost { processed: false };
     openapi_verdict: OPENAPI, Stage::Verdict;
+    smart_receipt_question_before_a_correction: SMART, Stage::Before;
     smart_receipt_login_and_submission: SMART, Stage::Submission;
     smart_receipt_look_up_of_what_arrived: SMART, Stage::Lost { processed: true };
     smart_receipt_look_up_of_what_did_not_arrive: SMART, Stage::Lost { processed: false };

@@ -4,7 +4,10 @@ use serde_json::{Value, json};
 use staffetta::Rejection;
 use staffetta::domain::account::ProviderKind;
 use staffetta::domain::check::Violation;
+use staffetta::domain::document::{Body, Kind};
+use staffetta::domain::outcome::SubmitOutcome;
 use staffetta::prelude::*;
+use staffetta::provider::Call;
 use staffetta::provider::calls::{Fetch, Fetched};
 use staffetta::sandbox::Span;
 use staffetta::view::ParentView;
@@ -205,6 +208,54 @@ async fn returns_on_openapi() {
 #[tokio::test]
 async fn returns_on_smart_receipt() {
     returns(SMART).await;
+}
+
+/// Another till takes a piece back, with a journal of its own: the sale is not voided any more, and no more of it is given back
+/// than is left.
+async fn corrected_elsewhere(provider: ProviderKind) {
+    let mut bench = Bench::new();
+    bench.take(plain(provider, "s"));
+    bench.start();
+    let sale = bench.registered("s").await.remote;
+    let (line, one) = (sale.items[0].id.clone(), "1".parse().unwrap());
+    let back = Call {
+        key: "till-2/1".parse().unwrap(),
+        body: Body::from_json(Kind::Return, r#"{"items":[{"line":0,"quantity":1}]}"#).unwrap(),
+        fiscal_id: Some(issuer(provider).parse().unwrap()),
+        parent_id: sale.remote_id.clone(),
+        return_items: vec![(line, one)],
+        due: None,
+    };
+    let answer = bench.adapter(provider).submit(&back).await;
+    assert!(matches!(answer.outcome, SubmitOutcome::Accepted(_)), "{answer:?}");
+    let theirs = bench.entry("till-2/1").remote_id;
+
+    bench.take(child("void", "v", "s", &json!({})));
+    bench.drained().await;
+    let void = bench.get("v");
+    assert_eq!((void.state, bench.ledger("v").len()), (State::Held, 0));
+    assert!(void.reason.as_ref().is_some_and(|why| why.contains(&theirs)), "{:?}", void.reason);
+    assert!(bench.queue.cancel("v", "anna", "it was returned").unwrap().done);
+    bench.take(child("return", "r", "s", &json!({"items": [{"line": 0, "quantity": 4}]})));
+    bench.drained().await;
+    assert_eq!((bench.get("r").state, bench.ledger("r").len()), (State::Registered, 1));
+    if provider == SMART {
+        bench.take(child("return", "all", "s", &json!({"items": [{"line": 0, "quantity": 1}]})));
+        bench.drained().await;
+        let all = bench.get("all");
+        assert_eq!((all.state, bench.ledger("all").len()), (State::Held, 0));
+        assert!(all.reason.as_ref().is_some_and(|why| why.contains("given back already")), "{:?}", all.reason);
+    }
+}
+
+#[tokio::test]
+async fn a_sale_that_is_corrected_elsewhere_on_openapi() {
+    corrected_elsewhere(OPENAPI).await;
+}
+
+#[tokio::test]
+async fn a_sale_that_is_corrected_elsewhere_on_smart_receipt() {
+    corrected_elsewhere(SMART).await;
 }
 
 /// A void waits for its sale's verdict; the ids come from the sale's answer.

@@ -9,6 +9,8 @@ use super::{OPENAPI, SMART, STAMP};
 /// Where in its life a document meets the fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
+    /// When it is asked what there is about its sale.
+    Before,
     /// On its way to the provider.
     Submission,
     /// When its answer was lost and it is looked up; whether the provider has it.
@@ -128,9 +130,13 @@ impl Step {
 }
 
 /// The steps of a stage that such a document comes to; the first one that needs a token first.
-fn own_steps(provider: ProviderKind, kind: Kind, stage: Stage) -> &'static [Step] {
+pub fn own_steps(provider: ProviderKind, kind: Kind, stage: Stage) -> &'static [Step] {
     use Step::{Crf0, Crowd, Details, Get, List, NotePdf, Status, Submit, VoidsId};
     match (stage, kind) {
+        (Stage::Before, Kind::Return | Kind::Void) if provider == OPENAPI => &[Get, List],
+        (Stage::Before, Kind::Return) => &[Get, Details],
+        (Stage::Before, Kind::Void) => &[Get],
+        (Stage::Before, _) => &[],
         (Stage::Submission, Kind::Void) if provider == SMART => &[Submit, VoidsId],
         (Stage::Submission, _) => &[Submit],
         (Stage::Lost { .. }, Kind::Draft) => &[],
