@@ -6,7 +6,7 @@ use super::{LONGEST, arrows, clocks, floats, lengths, names, naps, panics, unfin
 #[test]
 fn every_rule_finds_what_it_is_for() {
     type Rule = fn(&Source) -> Vec<String>;
-    let wrong: [(Rule, &str, &str); 28] = [
+    let wrong: [(Rule, &str, &str); 30] = [
         (arrows, "src/domain/money.rs", "use crate::clock::Clock;"),
         (arrows, "src/journal/writer.rs", "use crate::{domain::id::Key, queue};"),
         (arrows, "src/provider/http.rs", "fn f() -> crate::queue::Queue {}"),
@@ -16,6 +16,8 @@ fn every_rule_finds_what_it_is_for() {
         (arrows, "src/queue/story.rs", "use super::super::provider::Call;"),
         (arrows, "src/domain/mod.rs", "use super::Queue;"),
         (arrows, "src/domain/id.rs", "use crate::Queue;"),
+        (arrows, "src/provider/turns.rs", "use crate::sandbox::Sandbox;\n#[cfg(test)]\nmod tests { fn f() {} }"),
+        (arrows, "src/provider/turns/tests.rs", "use crate::queue::Queue;"),
         (arrows, "src/cellar/mod.rs", ""),
         (names, "src/journal/layers.rs", "use sled::Db;"),
         (names, "src/dispatcher/submit.rs", "fn f(_: reqwest::Error) {}"),
@@ -40,10 +42,12 @@ fn every_rule_finds_what_it_is_for() {
         let text = if text == "\n" { text.repeat(LONGEST + 1) } else { text.to_owned() };
         assert_eq!(rule(&Source::new(path, &text)).len(), 1, "{path}: {text}");
     }
-    let right: [(Rule, &str, &str); 11] = [
+    let right: [(Rule, &str, &str); 13] = [
         (arrows, "src/queue/mod.rs", "use crate::journal::{self, provider};\nuse crate::{domain::{id, cli}, view};"),
         (arrows, "src/queue/story.rs", "// crate::provider\nuse super::Queue;\nlet x = \"crate::cli\";"),
         (arrows, "src/sandbox/live.rs", "#[cfg(test)]\nmod tests { use super::super::ask::Call; }"),
+        (arrows, "src/provider/turns.rs", "fn f() {}\n#[cfg(test)]\nmod tests { use crate::testing::TestClock; }"),
+        (arrows, "src/provider/turns/tests.rs", "use crate::sandbox::Sandbox;"),
         (names, "src/journal/index.rs", "use sled::Db;"),
         (names, "src/journal/mod.rs", "/// sled\n/* reqwest */ let unsledded = 1;"),
         (clocks, "src/clock.rs", "Utc::now()"),
