@@ -147,7 +147,9 @@ impl Engine {
             queued += 1;
             if deadline <= now {
                 let why = match progress.kind {
-                    Kind::Void => "the 24 hours in which the provider takes a void are over: use a return",
+                    Kind::Void => {
+                        "the 24 hours in which the provider takes a void are over: cancel this void, then use a return"
+                    }
                     _ => "the time in which it could be delivered is over",
                 };
                 gathered

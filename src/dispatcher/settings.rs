@@ -73,7 +73,7 @@ pub struct Managed {
     pub account: Account,
     /// How it is reached; or why it cannot be (a missing secret): then it is held, and the others are served.
     pub provider: Result<Arc<dyn Provider>, Unreachable>,
-    /// Requests a minute; 0: no limit.
+    /// Requests a minute, questions and the pages of lists included; 0: no limit.
     pub requests_per_minute: u32,
     /// SHA-256 of the secret, so that a changed one lifts a hold for refused credentials.
     pub secret: Option<[u8; 32]>,

@@ -153,7 +153,7 @@ async fn dispatch_holds_a_void_whose_time_is_over() {
     bench.drained().await;
     let view = bench.get("void");
     assert_eq!(view.state, State::Held);
-    assert!(view.reason.unwrap().contains("use a return"));
+    assert!(view.reason.unwrap().contains("cancel this void, then use a return"));
     assert_eq!(bench.roma.submitted(), ["a"]);
 }
 
