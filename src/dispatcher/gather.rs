@@ -10,7 +10,6 @@ use super::lane::{Lane, Lanes};
 use super::office::Office;
 use super::plan::{self, Board, Candidate, Step};
 use super::submit;
-use crate::domain::document::Kind;
 use crate::domain::event::{DocEvent, Hold};
 use crate::domain::id::{AccountName, DocId};
 use crate::domain::state::{Progress, State};
@@ -146,15 +145,8 @@ impl Engine {
             };
             queued += 1;
             if deadline <= now {
-                let why = match progress.kind {
-                    Kind::Void => {
-                        "the 24 hours in which the provider takes a void are over: cancel this void, then use a return"
-                    }
-                    _ => "the time in which it could be delivered is over",
-                };
-                gathered
-                    .decided
-                    .push((id, vec![DocEvent::Held { code: "deadline_passed".to_owned(), why: why.to_owned() }]));
+                let why = progress.kind.too_late().to_owned();
+                gathered.decided.push((id, vec![DocEvent::Held { code: "deadline_passed".to_owned(), why }]));
             } else {
                 earlier(&mut gathered.wake, until(now, deadline));
                 if !progress.attention.iter().any(|(code, _)| code == "deadline_near") {

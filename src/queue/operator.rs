@@ -45,6 +45,11 @@ impl Queue {
             if progress.state == State::Sending {
                 return Ok(Err("it is on the wire at this moment".to_owned()));
             }
+            if !progress.may_have_left()
+                && let Some(why) = too_late(txn, progress)
+            {
+                return Ok(Err(why.to_owned()));
+            }
             let next = txn.record(progress.id, DocEvent::Retried { who, why })?;
             Ok(Ok(match next.state {
                 State::InDoubt => "looked up as soon as the provider answers; nothing is sent on hope".to_owned(),
@@ -81,7 +86,10 @@ impl Queue {
             }
             let done = match &accepted {
                 Some(id) => format!("the provider has it as {id}; its verdict is asked for"),
-                None => "the provider does not have it; it is sent again".to_owned(),
+                None => match too_late(txn, progress) {
+                    Some(why) => format!("the provider does not have it; it is not sent again: {why}"),
+                    None => "the provider does not have it; it is sent again".to_owned(),
+                },
             };
             txn.record(progress.id, DocEvent::Resolved { accepted, who, why, due_at: None })?;
             Ok(Ok(done))
@@ -148,6 +156,11 @@ impl Queue {
         };
         Ok(Decision { key: key.to_owned(), state: progress.map(|progress| progress.state), done, why })
     }
+}
+
+/// Why a document can be sent no more, if its deadline passed.
+fn too_late(txn: &Transaction<'_>, progress: &Progress) -> Option<&'static str> {
+    progress.deadline.filter(|deadline| *deadline <= txn.now()).map(|_| progress.kind.too_late())
 }
 
 /// A person's words, as long as the journal keeps them.

@@ -154,7 +154,40 @@ async fn dispatch_holds_a_void_whose_time_is_over() {
     let view = bench.get("void");
     assert_eq!(view.state, State::Held);
     assert!(view.reason.unwrap().contains("cancel this void, then use a return"));
+    let refused = bench.queue.retry("void", "anna", "please").unwrap();
+    assert!(!refused.done && refused.why.contains("cancel this void, then use a return"), "{refused:?}");
+    assert_eq!((refused.state, bench.get("void").events.len()), (Some(State::Held), view.events.len()));
+    bench.drained().await;
     assert_eq!(bench.roma.submitted(), ["a"]);
+    // It was our clock that was ahead: by the right time there still is some.
+    bench.clock.set_wrong_by(TimeDelta::hours(-25));
+    assert!(bench.queue.retry("void", "anna", "the clock was wrong").unwrap().done);
+    bench.drained().await;
+    assert_eq!(bench.get("void").state, State::Registered);
+    assert_eq!(bench.roma.submitted(), ["a", "void"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dispatch_sends_no_void_again_whose_time_is_over() {
+    let mut bench = Bench::new(MORNING);
+    bench.sell("a");
+    bench.start();
+    bench.drained().await;
+    bench.roma.will_answer([unknown()]);
+    bench.roma.will_find((0..99).map(|_| LookUpOutcome::Failed { why: "no line".to_owned(), retry_after: None }));
+    bench.queue.enqueue("void", Void::of(Parent::Key("a".parse().unwrap()))).unwrap();
+    bench.pass(Duration::from_secs(3600)).await;
+    bench.dispatcher.take().unwrap().stop().await.unwrap();
+    assert_eq!(bench.get("void").state, State::InDoubt);
+    bench.pass(Duration::from_secs(25 * 3600)).await;
+    // What may have left is looked up all the same.
+    assert!(bench.queue.retry("void", "anna", "please").unwrap().done);
+    let found = bench.queue.resolve("void", None, "anna", "the portal does not show it").unwrap();
+    assert!(found.done && found.why.contains("not sent again"), "{found:?}");
+    bench.start();
+    bench.drained().await;
+    assert_eq!(bench.get("void").state, State::Held);
+    assert_eq!(bench.roma.submitted(), ["a", "void"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -37,6 +37,16 @@ impl Kind {
     pub fn has_parent(self) -> bool {
         matches!(self, Kind::Return | Kind::Void | Kind::NoteNumber)
     }
+
+    /// What is said of one that was not sent before its deadline.
+    pub(crate) fn too_late(self) -> &'static str {
+        match self {
+            Kind::Void => {
+                "the 24 hours in which the provider takes a void are over: cancel this void, then use a return"
+            }
+            _ => "the time in which it could be delivered is over",
+        }
+    }
 }
 
 impl std::fmt::Display for Kind {
