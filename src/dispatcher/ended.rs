@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::engine::{Engine, Work};
+use super::gather::is_group_held;
 use super::holds;
 use super::lane::Lane;
 use super::office::{Done, Health};
@@ -39,37 +40,52 @@ impl Engine {
         self.moved = true;
     }
 
-    /// The stock is kept whole: the next sale of a lane that became free comes into it.
+    /// The stock is kept whole: the next sale of a lane that became free comes into it, of each account that sells on it.
     fn look_for_next(&mut self, account: &AccountName, lane: Option<&Lane>) {
         let Some(lane) = lane.filter(|_| !self.stale) else { return };
-        match self.next_sale(account, lane) {
+        match self.next_sales(account, lane) {
             Ok(next) => next.into_iter().for_each(|next| self.stock.put(next)),
             Err(_) => self.stale = true, // met again, and told, where all is looked through
         }
     }
 
-    fn next_sale(&mut self, account: &AccountName, lane: &Lane) -> Result<Option<Candidate>, Error> {
-        let Lane::Sales(provider, fiscal_id) = lane else { return Ok(None) };
+    fn next_sales(&mut self, account: &AccountName, lane: &Lane) -> Result<Vec<Candidate>, Error> {
+        let Lane::Sales(provider, fiscal_id) = lane else { return Ok(Vec::new()) };
+        if self.resting.contains_key(lane) {
+            return Ok(Vec::new());
+        }
         let sells = |other: &Account| {
             let any = other.fiscal_ids.is_empty();
             other.provider == *provider && (any || fiscal_id.as_ref().is_some_and(|one| other.fiscal_ids.contains(one)))
         };
-        if self.offices.iter().any(|(name, office)| name != account && sells(&office.account)) {
-            // The next on the lane may be another account's.
-            self.stale = true;
-            return Ok(None);
+        let of = |account| Group { account: Some(account), fiscal_id: fiscal_id.clone(), sales: true };
+        let others = self.served().filter(|(name, office)| *name != account && sells(&office.account));
+        let mut groups: Vec<_> = others.map(|(name, _)| of(name.clone())).collect();
+        if !groups.is_empty() {
+            let holds = self.shared.queue.journal().holds()?;
+            groups.retain(|group| !is_group_held(&holds, group));
         }
-        if self.resting.contains_key(lane) {
-            return Ok(None);
+        groups.push(of(account.clone()));
+        let mut next = Vec::with_capacity(groups.len());
+        for group in groups {
+            next.extend(self.next_sale(group)?);
         }
-        let mut ahead = self.ahead.remove(lane).unwrap_or_default();
+        Ok(next)
+    }
+
+    /// The first that is not under way. It stays in front until it is: another account's sale may go before it.
+    fn next_sale(&mut self, group: Group) -> Result<Option<Candidate>, Error> {
+        let mut ahead = self.ahead.remove(&group).unwrap_or_default();
+        while ahead.front().is_some_and(|id| self.under_way.contains(id)) {
+            ahead.pop_front();
+        }
         if ahead.is_empty() {
             // From the first: one that is older than what was taken may have been made ready again while the lane was busy.
-            let group = Group { account: Some(account.clone()), fiscal_id: fiscal_id.clone(), sales: true };
-            ahead.extend(self.shared.queue.journal().ready(&group, None, AHEAD)?);
+            let ready = self.shared.queue.journal().ready(&group, None, AHEAD)?;
+            ahead.extend(ready.into_iter().filter(|id| !self.under_way.contains(id)));
         }
-        let Some(next) = ahead.pop_front() else { return Ok(None) };
-        self.ahead.insert(lane.clone(), ahead);
+        let Some(next) = ahead.front().copied() else { return Ok(None) };
+        self.ahead.insert(group, ahead);
         let candidate = self.candidate(next)?;
         self.stale |= candidate.is_none();
         Ok(candidate)

@@ -21,7 +21,7 @@ use crate::domain::id::{AccountName, DocId};
 use crate::domain::state::{Progress, State};
 use crate::domain::trust;
 use crate::error::Error;
-use crate::journal::{JournalError, View};
+use crate::journal::{Group, JournalError, View};
 use crate::provider::Provider;
 use crate::queue::Queue;
 
@@ -97,8 +97,8 @@ pub(super) struct Engine {
     pub(super) shut: HashSet<AccountName>,
     /// What can be sent as soon as there is a place.
     pub(super) stock: Stock,
-    /// What comes next on lanes of sales, after what was sent; as old as the stock.
-    pub(super) ahead: HashMap<Lane, VecDeque<DocId>>,
+    /// What comes next of an account's sales of a VAT number, after what was sent; as old as the stock.
+    pub(super) ahead: HashMap<Group, VecDeque<DocId>>,
     /// Something changed that the stock does not know of.
     pub(super) stale: bool,
     /// A place or a lane became free.

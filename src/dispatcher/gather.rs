@@ -76,7 +76,7 @@ impl Engine {
     }
 
     /// The accounts that may be asked.
-    fn served(&self) -> impl Iterator<Item = (&AccountName, &Office)> {
+    pub(super) fn served(&self) -> impl Iterator<Item = (&AccountName, &Office)> {
         self.offices.iter().filter(|(name, office)| office.provider.is_some() && !self.shut.contains(*name))
     }
 

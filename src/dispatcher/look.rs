@@ -50,7 +50,7 @@ impl Engine {
                 let filled = actions.len() >= places;
                 self.start_all(actions);
                 // Nothing else is ready while something is under way. After that it is made sure of.
-                let all = self.stock.is_all_gone() && !self.tasks.is_empty();
+                let all = self.stock.waits_for(&self.busy) && !self.tasks.is_empty();
                 if filled || all {
                     self.moved = false;
                     return self.sleep(ticks);

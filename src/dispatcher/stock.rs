@@ -41,6 +41,11 @@ impl Stock {
         self.by_turn.is_empty() && self.horizon == plan::LAST
     }
 
+    /// Whether all that is here or elsewhere waits for a lane with an open call.
+    pub(super) fn waits_for(&self, busy: &HashMap<Lane, DocId>) -> bool {
+        self.horizon == plan::LAST && self.by_turn.values().all(|candidate| busy.contains_key(&candidate.lane))
+    }
+
     /// One more that can be sent, unless that is for those that the next look finds.
     pub(super) fn put(&mut self, candidate: Candidate) {
         if candidate.urgency() < self.horizon {

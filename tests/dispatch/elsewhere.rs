@@ -128,7 +128,9 @@ async fn dispatch_corrects_nothing_while_the_sale_cannot_be_read() {
     assert_eq!(bench.roma.submitted(), ["a"]);
     let asked = bench.roma.seen("standing c");
     assert_eq!(asked.len(), 3);
-    assert!(asked[2] - asked[1] > asked[1] - asked[0], "{asked:?}");
+    // Five seconds, then ten, each with a jitter of half.
+    let pauses = (asked[1] - asked[0], asked[2] - asked[1]);
+    assert!(pauses.0 >= TimeDelta::milliseconds(2_500) && pauses.1 >= TimeDelta::seconds(5), "{asked:?}");
     // It has no such question.
     assert_eq!(corrected(Void::of, [failed(Some(405))]).await.roma.submitted(), ["a", "c"]);
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use staffetta::clock::SystemClock;
+use staffetta::domain::account::Account;
 use staffetta::domain::retry::Backoff;
 use staffetta::provider::{AccountConfig, Endpoint, connect};
 use staffetta::{Dispatcher, Managed, Settings, State};
@@ -113,19 +114,31 @@ fn bare(url: &str, count: u64, idle: usize) -> (f64, f64) {
     (count as f64 / took.as_secs_f64(), (cpu() - before).as_secs_f64() * 1e6 / count as f64)
 }
 
+/// The accounts: the one that sells, and others of the same VAT numbers, which only share its lanes.
+fn accounts(url: &str, count: usize) -> Vec<Managed> {
+    let managed = |number: usize| {
+        let account = match number {
+            0 => documents::account(),
+            _ => Account { name: format!("other-{number}").parse().expect("a name"), ..documents::account() },
+        };
+        let config = AccountConfig {
+            account: account.clone(),
+            endpoint: Endpoint::Openapi { base_url: url.to_owned(), token: "t".to_owned().into() },
+            connect_timeout: Duration::from_secs(5),
+            answer_timeout: Duration::from_secs(30),
+            proxy: None,
+        };
+        Managed::new(account, connect(config, Arc::new(SystemClock)).expect("a provider"))
+    };
+    (0..count.max(1)).map(managed).collect()
+}
+
 /// The same of the real dispatcher with the real adapter: intents and outcomes durable.
-fn drain(dir: &Path, url: &str, count: u64, flush: Option<Duration>) -> (f64, f64) {
+fn drain(dir: &Path, url: &str, how: &How) -> (f64, f64) {
+    let How { count, flush, .. } = *how;
     let dir = tempfile::tempdir_in(dir).expect("a folder");
     let queue = open(dir.path(), flush);
     scale::fill(&queue, 5, count);
-    let config = AccountConfig {
-        account: documents::account(),
-        endpoint: Endpoint::Openapi { base_url: url.to_owned(), token: "t".to_owned().into() },
-        connect_timeout: Duration::from_secs(5),
-        answer_timeout: Duration::from_secs(30),
-        proxy: None,
-    };
-    let provider = connect(config, Arc::new(SystemClock)).expect("a provider");
     let hour = Duration::from_secs(3_600);
     // The authority's verdict is asked for later: here only submissions count.
     let settings = Settings {
@@ -135,8 +148,7 @@ fn drain(dir: &Path, url: &str, count: u64, flush: Option<Duration>) -> (f64, f6
         ..Settings::default()
     };
     let (began, before) = (Instant::now(), cpu());
-    let managed = vec![Managed::new(documents::account(), provider)];
-    let dispatcher = Dispatcher::start_with(&queue, managed, settings).expect("a dispatcher");
+    let dispatcher = Dispatcher::start_with(&queue, accounts(url, how.accounts), settings).expect("a dispatcher");
     // Sales of a VAT number leave in their order: when the last one of each is there, all are. To ask for the whole status
     // all the time would cost what is to be measured.
     for last in count - documents::shops().min(count)..count {
@@ -154,12 +166,22 @@ fn drain(dir: &Path, url: &str, count: u64, flush: Option<Duration>) -> (f64, f6
     (count as f64 / took.as_secs_f64(), busy)
 }
 
-pub fn compare(dir: &Path, rounds: usize, count: u64, flush: Option<Duration>, alone: bool) {
-    println!("\n## Drain of {count} receipts, {IN_FLIGHT} in flight ({rounds} rounds in turn, flush {flush:?})\n");
+/// What is drained, and how.
+pub struct How {
+    pub count: u64,
+    pub flush: Option<Duration>,
+    pub accounts: usize,
+    /// Without the loops.
+    pub alone: bool,
+}
+
+pub fn compare(dir: &Path, rounds: usize, how: &How) {
+    let How { count, flush, accounts, alone } = *how;
+    println!("\n## Drain of {count} receipts, {IN_FLIGHT} in flight, {accounts} account(s) ({rounds} rounds in turn, flush {flush:?})\n");
     let (mut ours, mut same, mut kept) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
         let server = Server::start();
-        ours.push(drain(dir, &server.url, count, flush));
+        ours.push(drain(dir, &server.url, how));
         if alone {
             continue;
         }

@@ -15,6 +15,7 @@ use super::super::shared::Taken;
 use super::super::tests::{self as shop, SHOPS};
 use super::*;
 use crate::clock::Clock;
+use crate::domain::account::Account;
 use crate::domain::document::{Parent, Void};
 use crate::domain::id::DocId;
 use crate::domain::outcome::{Answer, LookUpOutcome, Remote, SubmitOutcome, TrackOutcome};
@@ -24,6 +25,7 @@ use crate::provider::{Call, Claimed, Lost, Provider, Tracked};
 use crate::queue::Queue;
 
 mod ahead;
+mod shared_lane;
 mod waiting;
 
 /// How much later the first question about a verdict may be, with its jitter.
@@ -81,14 +83,20 @@ impl Room {
     }
 
     fn with(requests_per_minute: u32, settings: Settings) -> Room {
+        Room::of(vec![shop::account()], requests_per_minute, settings)
+    }
+
+    /// Of these accounts, at one provider.
+    fn of(accounts: Vec<Account>, requests_per_minute: u32, settings: Settings) -> Room {
         let clock = Arc::new(Still::default());
         let folder = tempfile::tempdir().unwrap();
         let queue = shop::open(folder.path(), clock.clone());
         let ((arrives, arrived), (answers, told)) = (unbounded_channel(), unbounded_channel());
-        let provider = Arc::new(Slow { arrived: arrives, answers: Mutex::new(told) });
-        let managed = Managed { requests_per_minute, ..Managed::new(shop::account(), provider) };
+        let provider: Arc<dyn Provider> = Arc::new(Slow { arrived: arrives, answers: Mutex::new(told) });
+        let managed = |account| Managed { requests_per_minute, ..Managed::new(account, provider.clone()) };
+        let managed = accounts.into_iter().map(managed).collect();
         let ((stop, stopped), (idle, told)) = (watch::channel(Stop::No), watch::channel(0));
-        let engine = Engine::prepare(queue.clone(), vec![managed], settings, stopped, idle).unwrap();
+        let engine = Engine::prepare(queue.clone(), managed, settings, stopped, idle).unwrap();
         Room { engine, queue, clock, arrived, answers, idle: told, stop, _folder: folder }
     }
 
@@ -150,6 +158,11 @@ impl Room {
         go_on
     }
 
+    /// Sales that were looked for ahead.
+    fn looked_for(&self) -> usize {
+        self.engine.ahead.values().map(|ahead| ahead.len()).sum()
+    }
+
     fn open(&self) -> Vec<DocId> {
         self.engine.busy.values().copied().collect()
     }
@@ -185,8 +198,7 @@ async fn a_backlog_is_drained_without_looking_through_it() {
         room.answer(registered(key)).await;
         room.look().await;
         // What was looked for ahead is forgotten where all is looked through.
-        let ahead = room.engine.ahead.get(&lane(0)).map_or(0, |ahead| ahead.len());
-        assert_eq!(ahead, 8_usize.saturating_sub(number), "after {key}");
+        assert_eq!(room.looked_for(), 9 - number, "after {key}");
         room.end().await;
         assert_eq!(room.engine.moved, number == 9, "only the last is looked behind");
         room.look().await;
