@@ -147,8 +147,9 @@ fn drain(dir: &Path, url: &str, how: &How) -> (f64, f64) {
         track: Backoff { initial: hour, max: hour, ..Settings::default().track },
         ..Settings::default()
     };
+    let accounts = accounts(url, how.accounts);
     let (began, before) = (Instant::now(), cpu());
-    let dispatcher = Dispatcher::start_with(&queue, accounts(url, how.accounts), settings).expect("a dispatcher");
+    let dispatcher = Dispatcher::start_with(&queue, accounts, settings).expect("a dispatcher");
     // Sales of a VAT number leave in their order: when the last one of each is there, all are. To ask for the whole status
     // all the time would cost what is to be measured.
     for last in count - documents::shops().min(count)..count {
@@ -177,7 +178,9 @@ pub struct How {
 
 pub fn compare(dir: &Path, rounds: usize, how: &How) {
     let How { count, flush, accounts, alone } = *how;
-    println!("\n## Drain of {count} receipts, {IN_FLIGHT} in flight, {accounts} account(s) ({rounds} rounds in turn, flush {flush:?})\n");
+    println!(
+        "\n## Drain of {count} receipts, {IN_FLIGHT} in flight, {accounts} account(s) ({rounds} rounds in turn, flush {flush:?})\n"
+    );
     let (mut ours, mut same, mut kept) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
         let server = Server::start();

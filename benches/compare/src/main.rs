@@ -22,6 +22,7 @@ parts:    enqueue bytes intake growth open drain archive   (none: all)
 --memory DIR   a folder in memory, used where the flush is fixed (/dev/shm, or --dir)
 --backlog N    documents of the large backlog (1000000)
 --count N      documents of a drain (20000)
+--accounts N   accounts of a drain that share the VAT numbers (1); only the first has documents
 --shops N      VAT numbers of the account (16); not with open and archive, whose steps are processes of their own
 --producers N  enqueue with so many producers alone (1, 8 and 64)
 --peers LIST   enqueue with these peers alone, as in `Staffetta,SQLite` (all); with drain, only `Staffetta`: without the loops";
@@ -34,7 +35,7 @@ fn main() {
         _ => {}
     }
     let (mut parts, mut dir, mut memory) = (Vec::new(), std::env::temp_dir(), PathBuf::from("/dev/shm"));
-    let (mut rounds, mut backlog, mut count, mut flush) = (5, 1_000_000, 20_000, None);
+    let (mut rounds, mut backlog, mut count, mut accounts, mut flush) = (5, 1_000_000, 20_000, 1, None);
     let mut among = enqueue::Among::default();
     let mut args = args.into_iter();
     while let Some(arg) = args.next() {
@@ -44,6 +45,7 @@ fn main() {
             "--rounds" => rounds = number(value()) as usize,
             "--backlog" => backlog = number(value()),
             "--count" => count = number(value()),
+            "--accounts" => accounts = number(value()) as usize,
             "--shops" => documents::set_shops(number(value())),
             "--producers" => among.producers = Some(number(value())),
             "--peers" => among.peers = Some(value()),
@@ -86,7 +88,8 @@ fn main() {
         archive::measure(&dir, backlog, rounds, flush);
     }
     if wanted("drain") {
-        drain::compare(place(draining), rounds, count, draining, among.peers.as_deref() == Some("Staffetta"));
+        let alone = among.peers.as_deref() == Some("Staffetta");
+        drain::compare(place(draining), rounds, &drain::How { count, flush: draining, accounts, alone });
     }
 }
 
