@@ -31,6 +31,9 @@ mod waiting;
 /// How much later the first question about a verdict may be, with its jitter.
 const FIRST_QUESTION: Duration = Duration::from_secs(6);
 
+/// The provider's id of a document whose verdict cannot be read.
+const UNREADABLE: &str = "unreadable";
+
 /// Time passes when the test says so.
 #[derive(Default)]
 struct Still(std::sync::Mutex<Duration>);
@@ -62,6 +65,9 @@ impl Provider for Slow {
     }
     async fn track(&self, tracked: &Tracked) -> Answer<TrackOutcome> {
         drop(self.arrived.send("a question".to_owned())); // most tests are over by then
+        if tracked.remote.remote_id.as_deref() == Some(UNREADABLE) {
+            return Answer::without_http(TrackOutcome::Unreadable { why: "no JSON".to_owned(), retry_after: None });
+        }
         Answer::without_http(TrackOutcome::Pending(Box::new(tracked.remote.clone())))
     }
 }

@@ -42,6 +42,26 @@ async fn verdicts_that_are_due_do_not_keep_sales_from_the_stock() {
     }
 }
 
+#[tokio::test]
+async fn a_verdict_that_cannot_be_read_does_not_delay_the_next_sale() {
+    let mut room = Room::warmed(0).await;
+    room.sell("a", 1);
+    room.look().await;
+    room.arrives("a").await;
+    room.answer(SubmitOutcome::Accepted(remote(UNREADABLE))).await;
+    room.end().await;
+    room.wake(FIRST_QUESTION).await;
+    room.arrives("a question").await;
+    room.end().await;
+    // Without a moment's pause, while the next question waits.
+    room.sell("b", 1);
+    let sleep = room.look().await;
+    room.arrives("b").await;
+    assert!(sleep > Duration::ZERO, "{sleep:?}");
+    room.answer(registered("b")).await;
+    assert!(room.engine.stock.is_all_gone() && room.arrived.try_recv().is_err(), "nothing else was asked");
+}
+
 /// It keeps a lane shut.
 #[tokio::test]
 async fn a_look_up_does_not_wait_behind_thousands_of_verdicts() {
