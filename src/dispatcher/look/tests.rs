@@ -8,7 +8,6 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Mutex, watch};
 
 use super::super::engine::Stop;
-use super::super::lane::Lane;
 use super::super::office::{Done, Health};
 use super::super::settings::{Managed, Settings};
 use super::super::shared::Taken;
@@ -185,10 +184,6 @@ fn remote(id: &str) -> Box<Remote> {
 
 fn registered(id: &str) -> SubmitOutcome {
     SubmitOutcome::Registered(remote(id))
-}
-
-fn lane(shop: usize) -> Lane {
-    Lane::Sales(shop::account().provider, Some(SHOPS[shop].parse().unwrap()))
 }
 
 #[tokio::test]
