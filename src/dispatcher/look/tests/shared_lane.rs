@@ -40,6 +40,24 @@ async fn their_backlog_is_drained_in_order_without_looking_through_it() {
     assert!(*room.idle.borrow() > 0);
 }
 
+/// A look finds nothing on a lane that is busy.
+#[tokio::test]
+async fn after_a_look_while_one_is_under_way_the_others_sale_still_has_its_turn() {
+    let (mut room, keys) = two_accounts(4);
+    room.look().await;
+    room.arrives("s0").await;
+    room.engine.stale = true;
+    room.look().await;
+    for key in &keys {
+        if key != "s0" {
+            room.arrives(key).await;
+        }
+        room.answer(registered(key)).await;
+        assert!(!room.engine.stale, "after {key}");
+        room.look().await;
+    }
+}
+
 #[tokio::test]
 async fn the_one_goes_on_while_the_other_is_held() {
     let (mut room, keys) = two_accounts(6);
